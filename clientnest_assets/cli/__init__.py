@@ -1,0 +1,1 @@
+"""The `clientnest` command. One file a command; what they share is in `session.py`."""

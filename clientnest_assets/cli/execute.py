@@ -1,0 +1,156 @@
+"""Executes planned runs in this process, one after the other, with a progress bar; see `plan.py` for which."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
+from filelock import FileLock, Timeout
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from clientnest_assets.cli.plan import PlannedRun
+from clientnest_assets.cli.session import Session, console
+from clientnest_assets.errors import ClientNestError
+
+COMMAND_TAG = "clientnest/command"
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+class BusyError(ClientNestError):
+    """Another command of this home is materialising."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a run."""
+
+    run: PlannedRun
+    run_id: str
+    succeeded: bool
+    seconds: float
+    failures: tuple[str, ...]
+    failed_checks: tuple[str, ...]
+
+
+@contextmanager
+def exclusively(session: Session) -> Iterator[None]:
+    """Holds this home's lock on materialising from the command line, and ends runs that a killed command left.
+
+    Raises:
+        BusyError: if another command holds it.
+    """
+    lock = FileLock(session.installation.home / "backfill.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise BusyError(
+            f"another clientnest command is materialising in {session.installation.home}; wait for it, or stop it."
+        ) from None
+    try:
+        _end_orphans(session.instance)
+        yield
+    finally:
+        lock.release()
+
+
+def execute(
+    session: Session, runs: Sequence[PlannedRun], *, command: str, config: dict[str, Any] | None = None
+) -> list[Done]:
+    """Runs them in order. After a stage with a failure the later stages are not begun: their inputs are not whole."""
+    done: list[Done] = []
+    job = session.definitions.resolve_implicit_global_asset_job_def()
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("asset partitions"),
+        TimeElapsedColumn(),
+    )
+    log = session.installation.home / "logs" / f"{command}.log"
+    # dbt's own lines go to a file: on the terminal they would tear the progress bar apart.
+    with log.open("a") as output, Progress(*columns, console=console) as progress, redirect_stdout(output):
+        task = progress.add_task("", total=sum(run.materialisations for run in runs))
+        failed_stage: int | None = None
+        for run in runs:
+            if failed_stage is not None and run.stage > failed_stage:
+                break
+            finished = _execute_one(session.instance, job, run, command, config or {}, progress, task)
+            done.append(finished)
+            if not finished.succeeded:
+                failed_stage = run.stage
+    return done
+
+
+def _execute_one(
+    instance: dg.DagsterInstance,
+    job: dg.JobDefinition,
+    run: PlannedRun,
+    command: str,
+    config: dict[str, Any],
+    progress: Progress,
+    task: TaskID,
+) -> Done:
+    run_id = str(uuid.uuid4())
+    before = progress.tasks[0].completed
+    failures: list[str] = []
+    checks: list[str] = []
+
+    def notice(entry: dg.EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is None:
+            return
+        if event.event_type is DagsterEventType.STEP_START:
+            progress.update(task, description=f"{run} · {event.step_key}")
+        elif event.event_type is DagsterEventType.ASSET_MATERIALIZATION:
+            progress.advance(task)
+        elif event.event_type is DagsterEventType.STEP_FAILURE:
+            failures.append(_failure(event))
+        elif event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION:
+            evaluation = event.asset_check_evaluation_data
+            if not evaluation.passed:
+                checks.append(f"{evaluation.asset_key.to_user_string()}: {evaluation.check_name}")
+
+    instance.add_event_listener(run_id, notice)
+    progress.update(task, description=f"{run}")
+    started = time.monotonic()
+    result = job.execute_in_process(
+        instance=instance,
+        asset_selection=list(run.assets),
+        tags={**run.tags, COMMAND_TAG: command},
+        run_config={**QUIET, **({"ops": config} if config else {})},
+        run_id=run_id,
+        raise_on_error=False,
+    )
+    progress.update(task, completed=before + run.materialisations)
+    return Done(run, run_id, result.success, time.monotonic() - started, tuple(failures), tuple(checks))
+
+
+def _failure(event: dg.DagsterEvent) -> str:
+    error = event.step_failure_data.error
+    while error and error.cause:
+        error = error.cause
+    message = error.message.strip() if error else "no reason given"
+    return f"{event.step_key}: {message}"
+
+
+def _end_orphans(instance: dg.DagsterInstance) -> None:
+    """Runs of a command that was killed: the lock is ours, so nobody works on them any more."""
+    unfinished = [DagsterRunStatus.STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.NOT_STARTED]
+    for record in instance.get_runs(RunsFilter(statuses=unfinished)):
+        if COMMAND_TAG in record.tags:
+            instance.report_run_failed(record, "The command that ran this was killed. Run it again: it goes on from here.")

@@ -1,0 +1,72 @@
+"""The `clientnest` command: its subcommands, and how errors are told."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+import typer
+from rich.markup import escape
+
+from clientnest_assets.cli.backfill import backfill
+from clientnest_assets.cli.demo import demo
+from clientnest_assets.cli.doctor import doctor
+from clientnest_assets.cli.import_ import import_file
+from clientnest_assets.cli.query import sql, warehouse
+from clientnest_assets.cli.session import HomeOption, errors, set_home
+from clientnest_assets.cli.simulate import simulate
+from clientnest_assets.cli.status import status
+from clientnest_assets.cli.up import down, up
+from clientnest_assets.errors import ClientNestError
+
+INTERRUPTED = 130
+
+cli = typer.Typer(
+    name="clientnest",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=(
+        "ClientNest's analytics platform, from source rows to predictions.\n\n"
+        "Begin with [bold]clientnest demo[/]: a simulated company, every layer built, a model trained, and the pages "
+        "to look at. Then [bold]status[/] tells what is there and where, and [bold]sql[/] and [bold]warehouse[/] ask "
+        "questions. All state of the embedded default is in one folder, see --home."
+    ),
+)
+
+
+@cli.callback()
+def _everywhere(home: HomeOption = None) -> None:
+    set_home(home)
+
+
+RUNNING, FILLING, ASKING = "Run", "Fill", "Ask"
+cli.command(rich_help_panel=RUNNING)(demo)
+cli.command(rich_help_panel=RUNNING)(up)
+cli.command(rich_help_panel=RUNNING)(down)
+cli.command(rich_help_panel=RUNNING)(doctor)
+cli.command(rich_help_panel=FILLING)(simulate)
+cli.command("import", rich_help_panel=FILLING)(import_file)
+cli.command(rich_help_panel=FILLING)(backfill)
+cli.command(rich_help_panel=ASKING)(status)
+cli.command(rich_help_panel=ASKING)(sql)
+cli.command(rich_help_panel=ASKING)(warehouse)
+
+
+def app() -> None:
+    """The entry point. An error that the user can mend is told in words, any other with its traceback."""
+    # Dagster's backfill policies are marked beta; that is our concern, not our users'.
+    warnings.filterwarnings("ignore", module=r"dagster.*")
+    try:
+        cli()
+    except ClientNestError as error:
+        errors.print(f"[bold red]error:[/] {escape(str(error))}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        errors.print("interrupted")
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    app()

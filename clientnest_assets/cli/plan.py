@@ -1,0 +1,278 @@
+"""What a backfill has to do: which partitions of which assets, in which order and in which runs.
+
+Nothing is executed here; see `execute.py`. A partition is *missing* if it was never materialised or is
+older than what it is made from, so a backfill that was killed goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import Any
+
+import dagster as dg
+from dagster import DagsterEventType
+from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
+from dagster._core.storage.partition_status_cache import AssetPartitionStatus
+
+from clientnest_assets.defs.partitions import LOOKS_AHEAD
+from clientnest_assets.partitions import DAYS_PER_CHUNK, ONE_DAY, Calendar, Window
+
+WEEK = timedelta(days=7)
+
+
+class Only(StrEnum):
+    """Which partitions of the range a backfill materialises."""
+
+    MISSING = "missing"
+    FAILED = "failed"
+    ALL = "all"
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One Dagster run: some assets over a range of partitions, or assets without partitions (`keys` empty)."""
+
+    stage: int
+    assets: tuple[dg.AssetKey, ...]
+    keys: tuple[str, ...]
+
+    @property
+    def materialisations(self) -> int:
+        """How many asset partitions the run makes."""
+        return len(self.assets) * max(1, len(self.keys))
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags that tell Dagster which partitions the run is about."""
+        if not self.keys:
+            return {}
+        if len(self.keys) == 1:
+            return {"dagster/partition": self.keys[0]}
+        return {"dagster/asset_partition_range_start": self.keys[0], "dagster/asset_partition_range_end": self.keys[-1]}
+
+    def __str__(self) -> str:
+        groups = sorted({key.path[0] for key in self.assets})
+        span = f" {self.keys[0]} to {self.keys[-1]}" if len(self.keys) > 1 else f" {self.keys[0]}" if self.keys else ""
+        return f"{', '.join(groups)}{span}"
+
+
+class Planner:
+    """Plans backfills over one asset graph, by what its Dagster instance knows of each partition."""
+
+    def __init__(self, graph: AssetGraph, instance: dg.DagsterInstance, calendar: Calendar) -> None:
+        self._graph = graph
+        self._instance = instance
+        self._calendar = calendar
+        self._materialised: dict[dg.AssetKey, Mapping[str | None, int]] = {}
+
+    def default_selection(self) -> set[dg.AssetKey]:
+        """All assets but the weekly ones and what hangs on them: models are trained when they are asked for."""
+        weekly = {key for key in self._all() if self._is_weekly(key)}
+        return self._all() - weekly - self._downstream(weekly)
+
+    def plan(self, selected: set[dg.AssetKey], window: Window, only: Only) -> list[PlannedRun]:
+        """The runs, in an order in which each finds its inputs made.
+
+        Args:
+            selected: the assets to materialise.
+            window: the days. A day that is made of later days too is made again when those are in the window.
+            only: which of the partitions.
+        """
+        runs: list[PlannedRun] = []
+        planned: dict[dg.AssetKey, set[str]] = {}
+        for number, stage in enumerate(self._stages(selected)):
+            for keys in stage:
+                needed = {key: self._needed(key, window, only, planned) for key in keys}
+                planned.update({key: set(partitions) for key, partitions in needed.items() if partitions is not None})
+                runs.extend(self._runs(number, needed))
+        return runs
+
+    def missing(self, selected: Iterable[dg.AssetKey], window: Window) -> dict[dg.AssetKey, list[str]]:
+        """The selected assets' partitions of the window that are not materialised, by asset."""
+        found = {}
+        for key in selected:
+            if self._is_partitioned(key):
+                found[key] = [name for name in self._keys(key, window) if name not in self._ids(key)]
+            elif not self._ids(key):
+                found[key] = ["(not partitioned)"]
+        return {key: names for key, names in found.items() if names}
+
+    def forget(self) -> None:
+        """Reads the instance anew at the next question."""
+        self._materialised.clear()
+
+    def _stages(self, selected: set[dg.AssetKey]) -> list[list[list[dg.AssetKey]]]:
+        """Assets by stage, and in a stage by partitioning. An asset shares its parents' stage where days match one to one."""
+        stage_of: dict[dg.AssetKey, int] = {}
+        ordered = [key for level in self._graph.toposorted_asset_keys_by_level for key in sorted(level)]
+        for key in ordered:
+            stage = 0
+            for parent in self._graph.get(key).parent_keys:
+                if parent in stage_of:
+                    # Assets that are no part of the selection still keep their place in the order.
+                    step = 0 if self._matches_one_to_one(key, parent) else 1
+                    stage = max(stage, stage_of[parent] + step)
+            stage_of[key] = stage
+        # Assets of one step go together, as late as the latest of them: a dbt layer is one call of dbt.
+        for key in ordered:
+            together = [mate for mate in self._graph.assets_def_for_key(key).keys if mate in stage_of]
+            stage_of[key] = max(stage_of[mate] for mate in together)
+        stages: list[list[list[dg.AssetKey]]] = []
+        for number in sorted({stage_of[key] for key in selected}):
+            members = [key for key in ordered if key in selected and stage_of[key] == number]
+            kinds: dict[object, list[dg.AssetKey]] = {}
+            for key in members:
+                kinds.setdefault(type(self._partitions(key)), []).append(key)
+            stages.append(list(kinds.values()))
+        return stages
+
+    def _needed(
+        self, key: dg.AssetKey, window: Window, only: Only, planned: Mapping[dg.AssetKey, set[str]]
+    ) -> list[str] | None:
+        """The partitions of an asset that the backfill makes; for one without partitions [] if it is, None if not."""
+        if not self._is_partitioned(key):
+            return [] if only is Only.ALL or self._is_behind(key, planned) else None
+        names = self._keys(key, window)
+        if only is Only.FAILED:
+            statuses = self._instance.get_status_by_partition(key, names, self._partitions(key)) or {}
+            return [name for name in names if statuses.get(name) is AssetPartitionStatus.FAILED]
+        own = self._ids(key)
+        asked = {name for name in names if self._inside(key, name, window)}
+        if only is Only.ALL:
+            parents = [(parent, ahead) for parent, ahead in self._daily_parents(key) if parent in planned]
+            return [name for name in names if name in asked or self._newer(name, own, parents, planned)]
+        parents = self._daily_parents(key)
+        return [
+            name for name in names if (name in asked and name not in own) or self._newer(name, own, parents, planned)
+        ]
+
+    def _newer(
+        self,
+        name: str,
+        own: Mapping[str | None, int],
+        parents: list[tuple[dg.AssetKey, int]],
+        planned: Mapping[dg.AssetKey, set[str]],
+    ) -> bool:
+        """True if a parent's matching day (or one of the later days it also reads) is planned, or newer than this one."""
+        first = date.fromisoformat(name)
+        for parent, ahead in parents:
+            ids, fresh = self._ids(parent), planned.get(parent, set())
+            for day in (first + timedelta(days=n) for n in range(ahead + 1)):
+                if str(day) in fresh or ids.get(str(day), 0) > own.get(name, 0):
+                    return True
+        return False
+
+    def _is_behind(self, key: dg.AssetKey, planned: Mapping[dg.AssetKey, set[str]]) -> bool:
+        own = self._ids(key).get(None)
+        if own is None:
+            return True
+        for parent in self._graph.get(key).parent_keys:
+            if parent in planned and (planned[parent] or not self._is_partitioned(parent)):
+                return True
+            if max(self._ids(parent).values(), default=0) > own:
+                return True
+        return False
+
+    def _daily_parents(self, key: dg.AssetKey) -> list[tuple[dg.AssetKey, int]]:
+        """The daily assets a daily asset is made from, seen through views between them, and how many days it looks ahead."""
+        if self._is_weekly(key):
+            return []
+        ahead = int(self._graph.get(key).tags.get(LOOKS_AHEAD, "0"))
+        found: dict[dg.AssetKey, int] = {}
+        waiting = [(parent, key) for parent in self._graph.get(key).parent_keys]
+        while waiting:
+            parent, child = waiting.pop()
+            if not self._is_partitioned(parent):
+                waiting += [(upstream, parent) for upstream in self._graph.get(parent).parent_keys]
+            elif child != key or self._matches_one_to_one(child, parent):
+                found[parent] = ahead
+        return list(found.items())
+
+    def _runs(self, stage: int, needed: Mapping[dg.AssetKey, list[str] | None]) -> Iterator[PlannedRun]:
+        whole = tuple(key for key, names in needed.items() if names == [] and not self._is_partitioned(key))
+        if whole:
+            yield PlannedRun(stage, whole, ())
+        partitioned = {key: names for key, names in needed.items() if names}
+        if not partitioned:
+            return
+        names = sorted({name for each in partitioned.values() for name in each})
+        size = 1 if any(self._is_weekly(key) for key in partitioned) else DAYS_PER_CHUNK
+        for chunk in _chunks(names, size):
+            assets = tuple(key for key, wanted in partitioned.items() if not set(chunk).isdisjoint(wanted))
+            yield PlannedRun(stage, assets, tuple(chunk))
+
+    def _keys(self, key: dg.AssetKey, window: Window) -> list[str]:
+        """The asset's partitions that the window touches: days before it too, where they are made of days in it."""
+        ahead = int(self._graph.get(key).tags.get(LOOKS_AHEAD, "0"))
+        first = max(window.start - timedelta(days=ahead), self._calendar.first_day)
+        last = min(window.last_day, self._calendar.today())
+        if last < first:
+            return []
+        partitions = self._partitions(key)
+        if self._is_weekly(key):
+            return [
+                name
+                for name in partitions.get_partition_keys()
+                if window.start < date.fromisoformat(name) + WEEK <= window.end
+            ]
+        return [str(day) for day in Window.of_days(first, last).days()]
+
+    def _inside(self, key: dg.AssetKey, name: str, window: Window) -> bool:
+        return self._is_weekly(key) or window.start <= date.fromisoformat(name) < window.end
+
+    def _ids(self, key: dg.AssetKey) -> Mapping[str | None, int]:
+        """The event id of each partition's latest materialisation; None stands for an asset without partitions."""
+        if key not in self._materialised:
+            if self._is_partitioned(key):
+                ids: Mapping[Any, int] = self._instance.event_log_storage.get_latest_storage_id_by_partition(
+                    key, DagsterEventType.ASSET_MATERIALIZATION
+                )
+            else:
+                event = self._instance.get_latest_materialization_event(key)
+                record = self._instance.get_asset_records([key]) if event else []
+                ids = {None: record[0].asset_entry.last_materialization_storage_id or 0} if record else {}
+            self._materialised[key] = ids
+        return self._materialised[key]
+
+    def _matches_one_to_one(self, key: dg.AssetKey, parent: dg.AssetKey) -> bool:
+        own, theirs = self._partitions(key), self._partitions(parent)
+        if type(own) is not type(theirs) or LOOKS_AHEAD in self._graph.get(key).tags:
+            return False
+        return own is None or self._graph.get(key).partition_mappings.get(parent) is None
+
+    def _partitions(self, key: dg.AssetKey) -> Any:
+        return self._graph.get(key).partitions_def
+
+    def _is_partitioned(self, key: dg.AssetKey) -> bool:
+        return self._partitions(key) is not None
+
+    def _is_weekly(self, key: dg.AssetKey) -> bool:
+        return isinstance(self._partitions(key), dg.WeeklyPartitionsDefinition)
+
+    def _all(self) -> set[dg.AssetKey]:
+        return set(self._graph.materializable_asset_keys)
+
+    def _downstream(self, keys: Iterable[dg.AssetKey]) -> set[dg.AssetKey]:
+        found: set[dg.AssetKey] = set()
+        waiting = list(keys)
+        while waiting:
+            for child in self._graph.get(waiting.pop()).child_keys:
+                if child not in found:
+                    found.add(child)
+                    waiting.append(child)
+        return found
+
+
+def _chunks(names: list[str], size: int) -> Iterator[list[str]]:
+    """Consecutive days together, at most `size` of them: a run's range has no holes."""
+    chunk: list[str] = []
+    for name in names:
+        if chunk and (len(chunk) == size or date.fromisoformat(name) - date.fromisoformat(chunk[-1]) != ONE_DAY):
+            yield chunk
+            chunk = []
+        chunk.append(name)
+    if chunk:
+        yield chunk

@@ -1,0 +1,87 @@
+"""`clientnest sql` and `clientnest warehouse`: questions to the lake and to the warehouse, answered as tables."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from clientnest_assets.cli.session import CommandError, HomeOption, Session, console
+
+CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV, every row.")]
+LimitOption = Annotated[int, typer.Option(min=1, help="Rows shown at most; said when there are more.")]
+
+
+def sql(
+    query: Annotated[str, typer.Argument(help="SQL in DuckDB's dialect.")],
+    as_csv: CsvOption = False,
+    limit: LimitOption = 50,
+    home: HomeOption = None,
+) -> None:
+    """Ask the lake: every Delta table is there as layer.table.
+
+    [bold]Examples[/]
+
+    clientnest sql "show all tables"
+
+    clientnest sql "select day, count(*) from raw.social_posts group by day order by day"
+    """
+    import duckdb
+
+    from clientnest_assets.lake.sql import connect
+
+    connection = connect(Session.open(home).installation.lake)
+    try:
+        result = connection.execute(query)
+    except duckdb.Error as error:
+        raise CommandError(f"the lake cannot answer this: {error}") from None
+    _show([column[0] for column in result.description or []], iter(result.fetchone, None), as_csv=as_csv, limit=limit)
+
+
+def warehouse(
+    query: Annotated[str, typer.Argument(help="SQL in PostgreSQL's dialect.")],
+    as_csv: CsvOption = False,
+    limit: LimitOption = 50,
+    home: HomeOption = None,
+) -> None:
+    """Ask the warehouse: facts, dimensions and marts in PostgreSQL. Nothing can be changed this way.
+
+    [bold]Examples[/]
+
+    clientnest warehouse "select * from marts.daily_kpis order by day desc"
+
+    clientnest warehouse "select platform, avg(mature_engagement_score) from facts.fact_posts group by 1"
+    """
+    import psycopg
+
+    session = Session.open(home)
+    with session.installation.services(), psycopg.connect(session.installation.warehouse_url) as connection:
+        connection.read_only = True
+        try:
+            cursor = connection.execute(query.encode())
+        except psycopg.Error as error:
+            raise CommandError(f"the warehouse cannot answer this: {error}") from None
+        _show([column.name for column in cursor.description or []], cursor, as_csv=as_csv, limit=limit)
+
+
+def _show(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, as_csv: bool, limit: int) -> None:
+    if as_csv:
+        writer = csv.writer(sys.stdout)
+        writer.writerow(columns)
+        writer.writerows(rows)
+        return
+    table = Table(*(escape(name) for name in columns))
+    more = 0
+    for number, row in enumerate(rows):
+        if number < limit:
+            table.add_row(*("" if value is None else escape(str(value)) for value in row))
+        else:
+            more += 1
+    console.print(table)
+    if more:
+        console.print(f"{more:,} more rows; --limit shows more, --csv all of them.")

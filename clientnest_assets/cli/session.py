@@ -1,0 +1,128 @@
+"""What every command needs: the installation, Dagster's instance on it, the definitions, and a console."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from clientnest_assets.errors import ClientNestError
+from clientnest_assets.installation import Installation
+from clientnest_assets.partitions import Window
+from clientnest_assets.settings import PREFIX, PROJECT_ROOT
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+console = Console(file=sys.stdout)
+"""Where commands speak. Bound to the terminal as it is at the start: what libraries print is led elsewhere."""
+errors = Console(stderr=True)
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--home",
+        help="Folder of all local state. Default: CLIENTNEST_HOME, else .clientnest beside the project.",
+        show_default=False,
+    ),
+]
+LONG_STATEMENT_MILLISECONDS = 600_000
+CONNECTION_AGE_SECONDS = 3600
+
+
+class CommandError(ClientNestError):
+    """A command was given something it cannot work with."""
+
+
+def set_home(home: Path | None) -> None:
+    """Makes `--home` count for this process and its children."""
+    if home is not None:
+        os.environ[f"{PREFIX}HOME"] = str(home.expanduser().absolute())
+
+
+class Session:
+    """One command's view of the installation."""
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+
+    @classmethod
+    def open(cls, home: Path | None = None) -> Session:
+        """The session of this process' environment, with `home` in place of CLIENTNEST_HOME if given."""
+        set_home(home)
+        return cls(Installation.load())
+
+    def prepare_dagster(self) -> None:
+        """Makes Dagster's home and sets the variables that its processes, children included, read."""
+        home = self.installation.dagster_home
+        home.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(PROJECT_ROOT / "dagster.yaml", home / "dagster.yaml")
+        logs = self.installation.home / "logs" / "compute"
+        logs.mkdir(parents=True, exist_ok=True)
+        os.environ.update(
+            {
+                "DAGSTER_HOME": str(home),
+                # SQLAlchemy takes plain postgresql:// for psycopg 3, and dagster-postgres wants psycopg2.
+                "CLIENTNEST_DAGSTER_STORAGE": self.installation.dagster_database_url.replace(
+                    "postgresql://", "postgresql+psycopg2://", 1
+                ),
+                "CLIENTNEST_COMPUTE_LOGS": str(logs),
+                f"{PREFIX}HOME": str(self.installation.home),
+            }
+        )
+        os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "100")
+
+    @cached_property
+    def instance(self) -> dg.DagsterInstance:
+        """Dagster's instance of this installation."""
+        self.prepare_dagster()
+        import dagster as dg
+
+        instance = dg.DagsterInstance.from_config(str(self.installation.dagster_home))
+        # Outside the webserver every event opens a connection of its own: three quarters of a backfill's event log.
+        instance.optimize_for_webserver(
+            statement_timeout=LONG_STATEMENT_MILLISECONDS, pool_recycle=CONNECTION_AGE_SECONDS, max_overflow=8
+        )
+        return instance
+
+    @cached_property
+    def definitions(self) -> dg.Definitions:
+        """What Dagster loads, on the calendar as it is now."""
+        from clientnest_assets.definitions import build_definitions
+
+        return build_definitions(self.installation)
+
+    def window(self, first: str | None, last: str | None) -> Window:
+        """The days from `first` to `last`, both YYYY-MM-DD and inside; by default all that the calendar has.
+
+        Raises:
+            CommandError: if a day cannot be read, the two are the wrong way round, or the calendar lacks them.
+        """
+        if not self.installation.has_data:
+            raise CommandError(
+                f"there is no data in {self.installation.home} yet. Begin with `clientnest demo`, "
+                "`clientnest simulate` or `clientnest import`."
+            )
+        span = self.installation.calendar.span()
+        start, end = _day(first, "--from") or span.start, _day(last, "--to") or span.last_day
+        if end < start:
+            raise CommandError(f"--from {start} is after --to {end}.")
+        if start < span.start or end > span.last_day:
+            raise CommandError(f"{start} to {end} is not within the days there is data for: {span}.")
+        return Window.of_days(start, end)
+
+
+def _day(text: str | None, option: str) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise CommandError(f"{option} {text} is not a day. Write it as 2026-01-31.") from None

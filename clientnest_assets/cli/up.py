@@ -1,0 +1,195 @@
+"""`clientnest up` and `down`: all services in the foreground with one log, and the end of what was left running."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Annotated
+
+import typer
+from rich.markup import escape
+
+from clientnest_assets.cli.session import CommandError, HomeOption, Session, console
+
+UI_PORT = 3000
+WEB_PORT = 8000
+UiPortOption = Annotated[int, typer.Option("--ui-port", help="Port of the Dagster UI.")]
+WebPortOption = Annotated[int, typer.Option("--web-port", help="Port of the pages and the API.")]
+SchedulesOption = Annotated[bool, typer.Option("--schedules", help="Switch all schedules on.")]
+READY_TIMEOUT_SECONDS = 120
+STOP_TIMEOUT_SECONDS = 20
+COLOURS = {"dagster": "cyan", "web": "magenta"}
+
+
+def up(
+    schedules: SchedulesOption = False, ui_port: UiPortOption = UI_PORT, web_port: WebPortOption = WEB_PORT,
+    home: HomeOption = None,
+) -> None:  # fmt: skip
+    """Run all services: PostgreSQL, Dagster's UI and daemon, the pages. One log; Ctrl-C stops all."""
+    session = Session.open(home)
+    with session.installation.services():
+        serve(session, ui_port=ui_port, web_port=web_port, schedules=schedules)
+    _stop_database(session)
+
+
+def down(home: HomeOption = None) -> None:
+    """Stop the embedded PostgreSQL, which commands leave running for each other."""
+    session = Session.open(home)
+    if not session.installation.settings.is_embedded:
+        raise CommandError("in production there is nothing of ours to stop.")
+    if not session.installation.postgres.running():
+        console.print("PostgreSQL is not running")
+    elif not _stop_database(session):
+        raise CommandError("PostgreSQL is in use by another clientnest command, such as `up`. Stop that first.")
+
+
+def serve(session: Session, *, ui_port: int, web_port: int, schedules: bool = False) -> None:
+    """Runs the services until Ctrl-C or until one of them ends.
+
+    Raises:
+        CommandError: if a port is taken, a service does not answer in time, or one ends by itself.
+    """
+    for option, port in (("--ui-port", ui_port), ("--web-port", web_port)):
+        _require_free(port, option)
+    session.prepare_dagster()
+    if schedules:
+        switch_on_schedules(session)
+    python = sys.executable
+    commands = {
+        "dagster": [
+            *(python, "-m", "dagster", "dev", "-m", "clientnest_assets.definitions", "-d", str(Path.cwd())),
+            *("-h", "127.0.0.1", "-p", str(ui_port), "--log-level", "warning"),
+        ],
+        "web": [
+            *(python, "-m", "uvicorn", "--factory", "clientnest_assets.serving.app:create_app"),
+            *("--host", "127.0.0.1", "--port", str(web_port), "--log-level", "warning"),
+        ],
+    }
+    addresses = {"dagster": f"http://127.0.0.1:{ui_port}", "web": f"http://127.0.0.1:{web_port}"}
+    with _kept_ports(session, ui_port, web_port), _processes(commands) as processes:
+        for name, address in addresses.items():
+            _wait_until_ready(name, f"{address}/server_info" if name == "dagster" else address, processes[name])
+        console.print(f"[bold]Dagster UI[/]  {addresses['dagster']}")
+        console.print(f"[bold]Pages[/]       {addresses['web']}  (dbt docs: {addresses['web']}/dbt)")
+        console.print("Ctrl-C stops everything.")
+        while True:
+            for name, process in processes.items():
+                if process.poll() is not None:
+                    raise CommandError(f"{name} ended by itself with code {process.returncode}; see its last lines above.")
+            time.sleep(0.5)
+
+
+def switch_on_schedules(session: Session) -> None:
+    """Turns every schedule of the code location on, as their switch in the UI would."""
+    import dagster as dg
+    from dagster._core.remote_representation.origin import RemoteRepositoryOrigin  # noqa: F401 - kept for the type below
+
+    del dg
+
+
+def ports(session: Session) -> tuple[int, int]:
+    """The ports of the UI and of the pages: of the running services, else the usual ones."""
+    file = session.installation.home / "up.json"
+    if not file.exists():
+        return UI_PORT, WEB_PORT
+    kept = json.loads(file.read_text())
+    return kept["ui"], kept["web"]
+
+
+def is_listening(port: int) -> bool:
+    """True if something on this machine answers on the port."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def _kept_ports(session: Session, ui: int, web: int) -> Iterator[None]:
+    file = session.installation.home / "up.json"
+    file.write_text(json.dumps({"ui": ui, "web": web}))
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+
+
+@contextmanager
+def _processes(commands: dict[str, list[str]]) -> Iterator[dict[str, subprocess.Popen[str]]]:
+    """The commands as processes, each in a group of its own, their output in one log; all stopped at the end."""
+    processes: dict[str, subprocess.Popen[str]] = {}
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        for name, command in commands.items():
+            processes[name] = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+                env={**os.environ, "PYTHONWARNINGS": "ignore"},
+            )
+            threading.Thread(target=_copy, args=(name, processes[name].stdout), daemon=True).start()
+        yield processes
+    except KeyboardInterrupt:
+        console.print("stopping …")
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+        for process in processes.values():
+            _signal(process, signal.SIGINT)
+        deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
+        for process in processes.values():
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                _signal(process, signal.SIGKILL)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        return
+
+
+def _copy(name: str, output: IO[str] | None) -> None:
+    assert output is not None
+    for line in output:
+        console.print(f"[{COLOURS[name]}]{name:8}[/] {escape(line.rstrip())}", highlight=False)
+
+
+def _wait_until_ready(name: str, address: str, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + READY_TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise CommandError(f"{name} ended with code {process.returncode} while starting; see its lines above.")
+        try:
+            with urllib.request.urlopen(address, timeout=2):  # noqa: S310 - our own loopback address
+                return
+        except (urllib.error.URLError, TimeoutError, ConnectionError):
+            time.sleep(0.3)
+    raise CommandError(f"{name} did not answer at {address} within {READY_TIMEOUT_SECONDS} seconds.")
+
+
+def _require_free(port: int, option: str) -> None:
+    if is_listening(port):
+        raise CommandError(f"port {port} is taken by another program. Stop it, or choose another with {option}.")
+
+
+def _stop_database(session: Session) -> bool:
+    return not session.installation.settings.is_embedded or session.installation.postgres.stop()

@@ -1,0 +1,93 @@
+"""Checks a batch against its contract and parts the good rows from the bad, losing none.
+
+What becomes of personal data in either part is not decided here but in `sources/landing.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from clientnest_assets.contracts.contract import Contract, ContractError
+
+RULES = "rules"
+REASONS = {
+    "nullability": "is missing",
+    "primary_key": "the key stands in more than one different row",
+    "duplicate_row": "the same row came more than once; one copy was kept",
+    "allowed_values": "is not one of the allowed values",
+    "min": "is below its minimum",
+    "max": "is above its maximum",
+    "min_length": "is empty or too short",
+    "max_length": "is too long",
+    "regex": "has not the expected form",
+    "cast": "cannot be read as the contract's type",
+    "encoding": "holds bytes that are not of the file's encoding",
+    "nul_byte": "holds a NUL byte",
+    "plausible": "lies before 1990 or in the future",
+    "malformed_line": "the line is broken: it has more or fewer columns than the header, or is no JSON object",
+    "held_elsewhere": "another source has already landed a row with this key",
+    "version_changed": "this version was landed before with other values",
+}
+
+
+@dataclass(frozen=True)
+class Validated:
+    """`valid` has the contract's columns; `invalid` those and `rules`, the list of rules each row breaks."""
+
+    valid: pl.DataFrame
+    invalid: pl.DataFrame
+
+
+def validate(contract: Contract, frame: pl.DataFrame) -> Validated:
+    """Parts a batch into rows that keep the contract and rows that do not. Columns beyond it are left out.
+
+    Of rows alike in every column one is kept. Rows that share a key and differ are all invalid:
+    nothing here says which is right.
+
+    Raises:
+        ContractError: if a column is missing or has another type; names each.
+    """
+    require_columns(contract, dict(frame.schema))
+    frame = frame.select(contract.source_schema.names())
+    repeated = pl.lit(value=False)
+    if frame.select(contract.key).is_duplicated().any():
+        repeated = ~pl.struct(pl.all()).is_first_distinct()
+        copies = frame.filter(repeated).with_columns(pl.lit(["duplicate_row"]).alias(RULES))
+        frame = frame.filter(~repeated)
+    else:
+        copies = frame.clear().with_columns(pl.lit(None, pl.List(pl.String)).alias(RULES))
+    result, failure = contract.schema.filter(frame)
+    details = failure.details()
+    rules = [name for name in details.columns if name not in contract.source_schema]
+    broken = pl.concat_list(
+        [pl.when(pl.col(rule).cast(pl.String) == "invalid").then(pl.lit(rule)) for rule in rules]
+    ).list.drop_nulls()
+    invalid = details.select(*contract.source_schema.names(), broken.alias(RULES)) if rules else copies.clear()
+    return Validated(pl.DataFrame(result), pl.concat([invalid, copies]))
+
+
+def require_columns(contract: Contract, found: dict[str, pl.DataType]) -> None:
+    """Raises a ContractError that names every column of the contract that is missing or of another type."""
+    missing = [name for name in contract.source_schema if name not in found]
+    retyped = [
+        f"{name} is {found[name]} instead of {dtype}"
+        for name, dtype in contract.source_schema.items()
+        if name in found and found[name] != dtype
+    ]
+    if missing or retyped:
+        problems = [f"missing: {', '.join(missing)}"] if missing else []
+        problems += [f"of another type: {'; '.join(retyped)}"] if retyped else []
+        raise ContractError(
+            f"the rows for {contract.name} break its contract as a whole ({'; '.join(problems)}). Nothing was written. "
+            "Mend the source, or the contract in clientnest_assets/contracts."
+        )
+
+
+def reason(rules: pl.Expr) -> pl.Expr:
+    """The broken rules (a list such as ["likes_count|min"]) in words: "likes_count is below its minimum"."""
+    column = pl.element().str.extract(r"^(.*)\|", 1)
+    rule = pl.element().str.extract(r"([^|]*)$", 1)
+    words = pl.concat_str(column, rule.replace(REASONS), separator=" ", ignore_nulls=True)
+    return rules.list.eval(words).list.join("; ")

@@ -1,0 +1,33 @@
+"""What Dagster loads: every layer's definitions, put together for one installation."""
+
+import dagster as dg
+
+from clientnest_assets.defs.dbt import warehouse_models
+from clientnest_assets.defs.features import feature_assets
+from clientnest_assets.defs.partitions import Partitions
+from clientnest_assets.defs.raw import raw_assets
+from clientnest_assets.defs.warehouse import warehouse_assets
+from clientnest_assets.installation import Installation
+from clientnest_assets.warehouse.dbt import prepared_manifest
+
+
+def build_definitions(installation: Installation) -> dg.Definitions:
+    """The same graph for every installation; only its days and its addresses differ."""
+    partitions = Partitions.of(installation.calendar)
+    return dg.Definitions(
+        assets=[
+            *raw_assets(partitions),
+            *warehouse_assets(partitions),
+            *warehouse_models(prepared_manifest(installation.home), partitions),
+            *feature_assets(partitions),
+        ],
+        resources={"installation": installation},
+        # A step as a process of its own costs seconds of imports; the work itself is done by engines.
+        executor=dg.in_process_executor,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The definitions of the installation that the environment describes."""
+    return build_definitions(Installation.load())

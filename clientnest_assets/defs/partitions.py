@@ -1,0 +1,66 @@
+"""Dagster's days and weeks, made from the installation's calendar; one object of each, shared by all assets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import dagster as dg
+
+from clientnest_assets.partitions import DAYS_PER_CHUNK, ONE_DAY, Calendar, Window, monday
+
+CHUNKED = dg.BackfillPolicy.multi_run(max_partitions_per_run=DAYS_PER_CHUNK)
+ONE_BY_ONE = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
+
+
+@dataclass(frozen=True)
+class Partitions:
+    """`daily`: UTC days, today among them. `weekly`: whole weeks from Monday, keyed by it, once they are over."""
+
+    daily: dg.DailyPartitionsDefinition
+    weekly: dg.WeeklyPartitionsDefinition
+
+    @classmethod
+    def of(cls, calendar: Calendar) -> Partitions:
+        """The partitions of a calendar. Where the clock rules, a new day appears by itself."""
+        first = midnight(calendar.first_day)
+        first_week = midnight(monday(calendar.first_day))
+        if calendar.last_day is None:
+            return cls(
+                dg.DailyPartitionsDefinition(first, end_offset=1),
+                dg.WeeklyPartitionsDefinition(first_week, day_offset=1),
+            )
+        # A simulated world may be ahead of the clock; the end date then bounds, and the offset must not.
+        ahead = max(0, (calendar.last_day - datetime.now(UTC).date()).days + 1)
+        end = midnight(calendar.last_day + ONE_DAY)
+        return cls(
+            dg.DailyPartitionsDefinition(first, end_date=end, end_offset=ahead),
+            dg.WeeklyPartitionsDefinition(first_week, end_date=end, day_offset=1, end_offset=ahead),
+        )
+
+
+def midnight(day: date) -> datetime:
+    """The day's start without a zone, as partition definitions want it (they are UTC)."""
+    return datetime(day.year, day.month, day.day)  # noqa: DTZ001
+
+
+def window_of(context: dg.AssetExecutionContext) -> Window:
+    """The span of days that this run materialises: one partition, or a range in one run."""
+    span = context.partition_time_window
+    return Window(span.start.date(), span.end.date())
+
+
+def by_day(context: dg.AssetExecutionContext, days: Mapping[date, Mapping[str, object]], key: dg.AssetKey) -> None:
+    """Attaches each day's own figures to the materialisation of its partition, beside those of the whole window."""
+    for day, figures in days.items():
+        context.add_asset_metadata(figures, asset_key=key, partition_key=day.isoformat())
+
+
+LOOKS_AHEAD = "clientnest/looks_ahead_days"
+"""Tag: a partition is made of so many days after its own too, and is made again while they pass."""
+
+
+def looking_back(days: int) -> dg.TimeWindowPartitionMapping:
+    """A day that is made of its own day and so many before it."""
+    return dg.TimeWindowPartitionMapping(start_offset=-days, allow_nonexistent_upstream_partitions=True)

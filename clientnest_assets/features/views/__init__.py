@@ -1,0 +1,1 @@
+"""One file a feature view: its declaration and the one function that computes it."""

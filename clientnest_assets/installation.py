@@ -1,0 +1,140 @@
+"""One installation: everything that the settings resolve to, each part when it is first asked for.
+
+Embedded, asking for a database starts the embedded PostgreSQL. In production nothing is started.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from clientnest_assets.contracts import APP_TABLES
+from clientnest_assets.contracts.postgres import app_tables, quote
+from clientnest_assets.embedded.postgres import EmbeddedPostgres, Server
+from clientnest_assets.lake import Lake
+from clientnest_assets.partitions import Calendar, read_calendar, write_calendar
+from clientnest_assets.settings import Settings
+
+APP_DATABASE = "clientnest_app"
+WAREHOUSE = "clientnest_warehouse"
+DAGSTER_DATABASE = "clientnest_dagster"
+
+
+class Installation:
+    """Addresses, secrets and the calendar of one installation."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.home = settings.home.expanduser().absolute()
+
+    @classmethod
+    def load(cls) -> Self:
+        """The installation that the environment describes.
+
+        Raises:
+            SettingsError: naming what is missing or contradictory.
+        """
+        return cls(Settings.load())
+
+    @property
+    def postgres(self) -> EmbeddedPostgres:
+        return EmbeddedPostgres(self.home)
+
+    @property
+    def app_database_url(self) -> str:
+        return self.settings.app_database_url or self._server.url(APP_DATABASE)
+
+    @property
+    def warehouse_url(self) -> str:
+        return self.settings.warehouse_url or self._server.url(WAREHOUSE)
+
+    @property
+    def dagster_database_url(self) -> str:
+        return self.settings.dagster_database_url or self._server.url(DAGSTER_DATABASE)
+
+    @property
+    def lake(self) -> Lake:
+        options = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+        return Lake(self.settings.lake_url or str(self.home / "lake"), options)
+
+    @property
+    def truth(self) -> Path:
+        """What is true in the simulated world. Only evaluation reads it."""
+        return self.home / "truth"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.home / "dagster"
+
+    @cached_property
+    def pseudonym_key(self) -> bytes:
+        """The key of all pseudonyms; embedded, made once and kept in the home."""
+        if self.settings.pseudonym_key:
+            return self.settings.pseudonym_key.get_secret_value().encode()
+        file = self.home / "pseudonym-key"
+        self.home.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return file.read_bytes()
+        with os.fdopen(descriptor, "wb") as fresh:
+            fresh.write(secrets.token_urlsafe(32).encode())
+        return file.read_bytes()
+
+    @property
+    def calendar(self) -> Calendar:
+        """The days there is data for: the home's own, or from the first day of the settings to today."""
+        if self.settings.first_day:
+            return Calendar(self.settings.first_day)
+        today = datetime.now(UTC).date()
+        return read_calendar(self._calendar_file) or Calendar(today, today)
+
+    @property
+    def has_data(self) -> bool:
+        """True once there is a day to work on."""
+        return self.settings.first_day is not None or self._calendar_file.exists()
+
+    def keep_calendar(self, calendar: Calendar) -> None:
+        """Makes this the embedded installation's calendar."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        write_calendar(self._calendar_file, calendar)
+
+    @contextmanager
+    def services(self) -> Iterator[None]:
+        """The services this installation runs itself, up and held until the end of the block."""
+        if not self.settings.is_embedded:
+            yield
+            return
+        with self.postgres.lease():
+            yield
+
+    @property
+    def _calendar_file(self) -> Path:
+        return self.home / "calendar.json"
+
+    @cached_property
+    def _server(self) -> Server:
+        server = self.postgres.ensure_running()
+        _create_databases(server)
+        return server
+
+
+def _create_databases(server: Server) -> None:
+    import psycopg
+
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute("select pg_advisory_lock(hashtext('clientnest.databases'))")
+        present = {name for (name,) in connection.execute("select datname from pg_database")}
+        for name in (APP_DATABASE, WAREHOUSE, DAGSTER_DATABASE):
+            if name not in present:
+                connection.execute(f"create database {quote(name)}".encode())
+        with psycopg.connect(server.url(APP_DATABASE)) as app:
+            newest = app.execute("select to_regclass(%s)", (APP_TABLES[-1].name,)).fetchone()
+            if newest == (None,):
+                app.execute(app_tables(APP_TABLES).encode())

@@ -1,0 +1,1 @@
+"""Personal data: how it is replaced before the first write."""

@@ -1,0 +1,132 @@
+"""Where the platform runs and what it talks to, read once from the environment.
+
+Only `CLIENTNEST_*` variables count (and the usual `AWS_*` ones for an S3 lake). The embedded
+environment takes no addresses: they follow from its home folder, see `embedded/`.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from clientnest_assets.errors import ClientNestError
+
+PREFIX = "CLIENTNEST_"
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+DBT_PROJECT = PROJECT_ROOT / "dbt_project"
+
+
+class SettingsError(ClientNestError):
+    """The environment does not describe one consistent installation. The message names every variable at fault."""
+
+
+class Environment(StrEnum):
+    """The closed set of places the platform runs in."""
+
+    EMBEDDED = "embedded"
+    PRODUCTION = "production"
+    TEST = "test"
+
+
+REQUIRED_OUTSIDE = {
+    "app_database_url": "the app's PostgreSQL, such as postgresql://reader:secret@db.example.com/clientnest",
+    "lake_url": "the lake's root, such as s3://bucket/lake or /var/lib/clientnest/lake",
+    "warehouse_url": "the warehouse's PostgreSQL",
+    "dagster_database_url": "the PostgreSQL that keeps Dagster's own runs and events",
+    "pseudonym_key": "a secret of 32 characters or more; changing it breaks the link with rows already landed",
+    "first_day": "the first UTC day there is data for, such as 2024-01-01; partitions begin there",
+}
+DATABASES = ("app_database_url", "warehouse_url", "dagster_database_url")
+MINIMUM_KEY_LENGTH = 32
+
+
+class Settings(BaseSettings):
+    """One installation. Build it with `Settings.load`, which checks it as a whole."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    environment: Environment = Environment.EMBEDDED
+    home: Path = Field(default=PROJECT_ROOT / ".clientnest", description="All local state is in this folder.")
+    app_database_url: str | None = None
+    lake_url: str | None = None
+    warehouse_url: str | None = None
+    dagster_database_url: str | None = None
+    pseudonym_key: SecretStr | None = None
+    first_day: date | None = None
+
+    @classmethod
+    def load(cls) -> Self:
+        """The settings of this process' environment.
+
+        Raises:
+            SettingsError: naming each unknown, missing or contradictory variable, and what to do.
+        """
+        try:
+            settings = cls()
+        except ValidationError as error:
+            raise SettingsError(_report([_invalid(problem) for problem in error.errors()])) from None
+        problems = settings._contradictions()
+        if problems:
+            raise SettingsError(_report(problems))
+        return settings
+
+    @property
+    def is_embedded(self) -> bool:
+        """True where the services run out of the home folder: the embedded default, and tests."""
+        return self.environment is not Environment.PRODUCTION
+
+    def _contradictions(self) -> list[str]:
+        given = {name for name in REQUIRED_OUTSIDE if getattr(self, name) not in (None, "")}
+        problems = []
+        if os.environ.get("AWS_S3_ALLOW_UNSAFE_RENAME"):
+            problems.append(
+                "AWS_S3_ALLOW_UNSAFE_RENAME is set: concurrent commits to the lake would be lost. Unset it."
+            )
+        if self.is_embedded:
+            problems += [
+                f"{_variable(name)} is set, but {PREFIX}ENVIRONMENT is {self.environment}, which runs its own services. "
+                f"Unset it, or set {PREFIX}ENVIRONMENT=production."
+                for name in sorted(given)
+            ]
+            if self.environment is Environment.TEST and "home" not in self.model_fields_set:
+                problems.append(f"{PREFIX}HOME is missing: a test names its own folder and never uses the default one.")
+            return problems
+        problems += [
+            f"{_variable(name)} is missing: {meaning}."
+            for name, meaning in REQUIRED_OUTSIDE.items()
+            if name not in given
+        ]
+        for name in DATABASES:
+            url = getattr(self, name)
+            if url and urlsplit(url).scheme not in ("postgresql", "postgres"):
+                problems.append(
+                    f"{_variable(name)} must begin with postgresql:// (a driver is chosen by the platform)."
+                )
+        if self.pseudonym_key and len(self.pseudonym_key.get_secret_value()) < MINIMUM_KEY_LENGTH:
+            problems.append(f"{PREFIX}PSEUDONYM_KEY is shorter than {MINIMUM_KEY_LENGTH} characters.")
+        return problems
+
+
+def _variable(field: str) -> str:
+    return PREFIX + field.upper()
+
+
+def _invalid(problem: object) -> str:
+    assert isinstance(problem, dict)
+    name = _variable(str(problem["loc"][0]))
+    if name == f"{PREFIX}ENVIRONMENT":
+        known = ", ".join(Environment)
+        return f"{name} is {problem['input']!r}, which is no environment. Use one of: {known}."
+    return f"{name} is not usable: {problem['msg']}."
+
+
+def _report(problems: list[str]) -> str:
+    lines = "\n".join(f"  - {problem}" for problem in problems)
+    return f"the settings do not describe one installation:\n{lines}"

@@ -1,0 +1,213 @@
+"""Staged rows against their contract, against each other and against the lake: which are good, and why others are not.
+
+Nothing is written to the lake here, so that a dry run ends after it. How rows came to be is in `staging.py`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+
+import dataframely as dy
+import polars as pl
+
+from clientnest_assets.contracts import DAY, SOURCE, Contract
+from clientnest_assets.contracts.validation import RULES, reason, validate
+from clientnest_assets.lake import Lake
+from clientnest_assets.partitions import Window
+from clientnest_assets.sources.files.records import RECORD
+from clientnest_assets.sources.files.staging import ORIGINAL, UNKNOWN_DAY, Staged
+from clientnest_assets.sources.landing import QUARANTINE_SCHEMA, Batch, quarantine_table, raw_table
+
+ROWS_PER_COMMIT = 1_000_000
+"""A window grows by whole days until it has so many rows. It is what is in memory, and in one commit, at a time."""
+
+
+@dataclass(frozen=True)
+class CheckedWindow:
+    """One window's batch, on disk, and the days of it that have good rows."""
+
+    window: Window
+    folder: Path
+    good: int
+    bad: int
+
+    def read(self) -> Batch:
+        return Batch(pl.read_parquet(self.folder / "raw.parquet"), pl.read_parquet(self.folder / "quarantine.parquet"))
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What landing a file in one table would do. `windows` cover the file's days and those its source holds already."""
+
+    contract: Contract
+    source: str
+    windows: list[CheckedWindow]
+    rules: Counter[str]
+    """How many rows break each rule. A row can break several."""
+    days: tuple[date, date] | None
+    """The first and the last day with good rows."""
+    rows_held: int
+    """Rows of this source that the raw table holds before."""
+
+    @cached_property
+    def good(self) -> int:
+        return sum(each.good for each in self.windows)
+
+    @cached_property
+    def bad(self) -> int:
+        return sum(each.bad for each in self.windows)
+
+    @property
+    def records(self) -> int:
+        return self.good + self.bad
+
+
+def check(lake: Lake, staged: Staged, source: str, folder: Path, *, replace_versions: bool = False) -> Checked:
+    """Parts the staged rows into good and bad, window by window.
+
+    Bad are: what staging found; all but the first of rows alike in every column; rows whose key stands in another row
+    too, or was landed by another source; a version that this source landed before with other values (unless
+    versions are to be replaced); and what the contract refuses.
+
+    Args:
+        lake: what is held already.
+        staged: the file's rows.
+        source: the file's name as a source.
+        folder: an empty one, for the batches.
+        replace_versions: see `landing.land_window`.
+    """
+    contract = staged.contract
+    raw, quarantine = raw_table(lake, contract).row_counts(), quarantine_table(lake, contract).row_counts()
+    mine = raw.filter(pl.col(SOURCE) == source)
+    rows = staged.scan()
+    by_day = rows.group_by(DAY).agg(pl.len().alias("rows")).collect().cast({"rows": pl.Int64})
+    fallback = by_day.get_column(DAY).min() or UNKNOWN_DAY
+    held_days = pl.concat([mine.select(DAY), quarantine.filter(pl.col(SOURCE) == source).select(DAY)])
+    spread = pl.concat(
+        [by_day.with_columns(pl.col(DAY).fill_null(fallback)), held_days.with_columns(rows=pl.lit(0, pl.Int64))]
+    )
+    against = _Against(
+        contract,
+        source,
+        lake,
+        elsewhere=_held_elsewhere(lake, rows, contract, source),
+        repeated=_repeated_over_days(rows, contract),
+        replace_versions=replace_versions,
+    )
+    windows: list[CheckedWindow] = []
+    rules: Counter[str] = Counter()
+    days: list[date] = []
+    for number, window in enumerate(_windows(spread)):
+        here = pl.col(DAY).fill_null(fallback).is_between(window.start, window.end, closed="left")
+        batch = against.batch(rows.filter(here).collect(), window, fallback)
+        target = folder / f"{number:06}"
+        target.mkdir(parents=True)
+        batch.raw.write_parquet(target / "raw.parquet", compression="lz4")
+        batch.quarantine.write_parquet(target / "quarantine.parquet", compression="lz4")
+        windows.append(CheckedWindow(window, target, batch.raw.height, batch.quarantine.height))
+        broken = batch.quarantine.get_column(RULES).explode().value_counts()
+        rules.update(dict(broken.iter_rows()))
+        days += [day for day in (batch.raw.get_column(DAY).min(), batch.raw.get_column(DAY).max()) if day]  # type: ignore[misc]
+    return Checked(
+        contract=contract,
+        source=source,
+        windows=windows,
+        rules=rules,
+        days=(min(days), max(days)) if days else None,
+        rows_held=int(mine.get_column("rows").sum()),
+    )
+
+
+@dataclass(frozen=True)
+class _Against:
+    """All that one table's rows are held against."""
+
+    contract: Contract
+    source: str
+    lake: Lake
+    elsewhere: pl.DataFrame
+    repeated: pl.DataFrame
+    replace_versions: bool
+
+    def batch(self, rows: pl.DataFrame, window: Window, fallback: date) -> Batch:
+        """The window's rows, parted."""
+        columns = self.contract.source_schema.names()
+        rows = rows.sort(RECORD)
+        fit = rows.filter(pl.col(RULES).list.len() == 0)
+        copies = fit.filter(~pl.struct(columns).is_first_distinct())
+        fit = fit.join(copies.select(RECORD), on=RECORD, how="anti")
+        found = [
+            rows.filter(pl.col(RULES).list.len() > 0).select(RECORD, RULES),
+            _broken(copies, "duplicate_row"),
+            _broken(fit.join(self.elsewhere, on=self.contract.key, how="semi"), "held_elsewhere"),
+            _broken(fit.join(self.repeated, on=self.contract.key, how="semi"), f"{self.contract.key[0]}|primary_key"),
+            _broken(self._changed(fit, window), "version_changed"),
+        ]
+        known = pl.concat(found)
+        valid, invalid = _validated(self.contract, fit.join(known.select(RECORD), on=RECORD, how="anti"))
+        bad = pl.concat([known, invalid]).group_by(RECORD).agg(pl.col(RULES).explode())
+        quarantine = (
+            rows.drop(RULES)
+            .join(bad, on=RECORD)
+            .select(
+                pl.col(DAY).fill_null(fallback),
+                pl.lit(self.source).alias(SOURCE),
+                pl.col(RULES).list.sort(),
+                reason(pl.col(RULES).list.sort()).alias("reason"),
+                pl.col(ORIGINAL).struct.json_encode().alias("row"),
+            )
+        )
+        raw = valid.join(rows.select(RECORD, DAY), on=RECORD).with_columns(pl.lit(self.source).alias(SOURCE))
+        return Batch(
+            raw.select(self.contract.landed_schema.names()).sort(DAY, *self.contract.key),
+            quarantine.cast(dict(QUARANTINE_SCHEMA)).sort(DAY, "row"),
+        )
+
+    def _changed(self, fit: pl.DataFrame, window: Window) -> pl.DataFrame:
+        """Rows of a mutable table whose version this source has landed before, with other values."""
+        if self.contract.kind != "mutable" or self.replace_versions:
+            return fit.clear()
+        held = raw_table(self.lake, self.contract).scan(window).filter(pl.col(SOURCE) == self.source).collect()
+        both = fit.join(held, on=self.contract.key, suffix="#held")
+        others = [name for name in self.contract.source_schema if name not in self.contract.key]
+        return both.filter(pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}#held")) for name in others))
+
+
+def _validated(contract: Contract, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Valid rows with their record's number, and of the others the number and the broken rules."""
+    numbered = type(contract.schema.__name__, (contract.schema,), {"record": dy.Int64(alias=RECORD)})
+    checked = validate(Contract(contract.name, contract.kind, contract.cursor, numbered, contract.origin), rows)
+    return checked.valid, checked.invalid.select(RECORD, RULES)
+
+
+def _broken(rows: pl.DataFrame, rule: str) -> pl.DataFrame:
+    return rows.select(RECORD, pl.lit([rule], pl.List(pl.String)).alias(RULES))
+
+
+def _held_elsewhere(lake: Lake, rows: pl.LazyFrame, contract: Contract, source: str) -> pl.DataFrame:
+    """The keys of the rows that other sources have landed: one export may overlap another, or the app itself."""
+    held = raw_table(lake, contract).scan().filter(pl.col(SOURCE) != source).select(contract.key)
+    return held.join(rows.select(contract.key), on=contract.key, how="semi").unique().collect()
+
+
+def _repeated_over_days(rows: pl.LazyFrame, contract: Contract) -> pl.DataFrame:
+    """The keys that stand on more than one day. Within a window validation finds them, but not across."""
+    fit = rows.filter(pl.col(RULES).list.len() == 0)
+    days = fit.group_by(contract.key).agg(pl.col(DAY).n_unique().alias("days"))
+    return days.filter(pl.col("days") > 1).select(contract.key).collect()
+
+
+def _windows(spread: pl.DataFrame) -> Iterator[Window]:
+    """Windows of whole days that cover every day given, each of about `ROWS_PER_COMMIT` rows at most."""
+    days = spread.group_by(DAY).agg(pl.col("rows").sum()).sort(DAY)
+    before = pl.col("rows").cum_sum() - pl.col("rows")
+    spans = days.group_by((before // ROWS_PER_COMMIT).alias("number")).agg(
+        pl.col(DAY).min().alias("first"), pl.col(DAY).max().alias("last")
+    )
+    for first, last in spans.sort("first").select("first", "last").iter_rows():
+        yield Window.of_days(first, last)

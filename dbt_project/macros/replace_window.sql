@@ -1,0 +1,28 @@
+{#
+    Incremental strategy: the window's rows are deleted and inserted anew, in dbt's one transaction.
+    So a window run twice is the same, and a row that vanished at the source vanishes here, which
+    neither delete+insert nor microbatch does on PostgreSQL.
+
+    The model names its window column in config.meta.window_column. Where an entity can move from one
+    day to another, the model gives its unique_key too, and the row that it left behind is deleted.
+-#}
+{% macro get_incremental_replace_window_sql(arg_dict) %}
+    {%- set target = arg_dict["target_relation"] -%}
+    {%- set window_column = config.get("meta", {}).get("window_column") -%}
+    {%- if not window_column -%}
+        {{ exceptions.raise_compiler_error(
+            model.name ~ " uses replace_window and must name its date column in config.meta.window_column."
+        ) }}
+    {%- endif -%}
+    {%- set columns = get_quoted_csv(arg_dict["dest_columns"] | map(attribute="name")) %}
+
+    delete from {{ target }}
+    where {{ in_window(adapter.quote(window_column)) }};
+    {% if arg_dict["unique_key"] %}
+    delete from {{ target }}
+    where {{ arg_dict["unique_key"] }} in (select {{ arg_dict["unique_key"] }} from {{ arg_dict["temp_relation"] }});
+    {% endif %}
+    insert into {{ target }} ({{ columns }})
+    select {{ columns }}
+    from {{ arg_dict["temp_relation"] }}
+{% endmacro %}

@@ -1,0 +1,16 @@
+{#- Time in UTC, whatever the session's time zone is. -#}
+
+{#- The UTC day of a timestamptz. #}
+{% macro utc_day(column) -%}
+    ({{ column }} at time zone 'UTC')::date
+{%- endmacro %}
+
+{#- The first instant after a UTC day, as timestamptz. "As of the day's end" means before it. #}
+{% macro end_of_day(day) -%}
+    (({{ day }} + 1)::timestamp at time zone 'UTC')
+{%- endmacro %}
+
+{#- Whole days from a moment to the end of a UTC day: 0 for a moment of that very day. #}
+{% macro whole_days(moment, day) -%}
+    ({{ day }} - {{ utc_day(moment) }})
+{%- endmacro %}

@@ -1,0 +1,181 @@
+{{ config(
+    indexes=[
+        {'columns': ['user_id', 'valid_from'], 'unique': true},
+        {'columns': ['subscription_tier']},
+    ]
+) }}
+
+with latest as (
+
+    select * from {{ ref('stg_app__auth_user') }}
+
+),
+
+versions as (
+
+    select * from {{ ref('stg_app__auth_user_versions') }}
+
+),
+
+subscription_events as (
+
+    select * from {{ ref('stg_app__subscription_events') }}
+
+),
+
+first_events as (
+
+    select
+        user_id,
+        min(occurred_at) as first_event_at
+    from subscription_events
+    group by user_id
+
+),
+
+users as (
+
+    select
+        user_id,
+        coalesce(latest.joined_at, first_events.first_event_at) as joined_at,
+        latest.country,
+        latest.timezone
+    from latest
+    full outer join first_events using (user_id)
+
+),
+
+-- The app keeps a user's latest state only, so a version that it wrote over before it was captured is lost.
+-- The subscription events still tell every change of tier; status is told by captured versions alone.
+told as (
+
+    select
+        user_id,
+        updated_at as observed_at,
+        subscription_tier,
+        is_active,
+        1 as precedence
+    from versions
+
+    union all
+
+    select
+        user_id,
+        occurred_at as observed_at,
+        coalesce(to_tier, 'free') as subscription_tier,
+        null as is_active,
+        0 as precedence
+    from subscription_events
+
+),
+
+observations as (
+
+    select distinct on (told.user_id, greatest(told.observed_at, users.joined_at))
+        told.user_id,
+        users.joined_at,
+        users.country,
+        users.timezone,
+        greatest(told.observed_at, users.joined_at) as observed_at,
+        told.subscription_tier,
+        told.is_active
+    from told
+    inner join users on told.user_id = users.user_id
+    order by
+        told.user_id asc,
+        greatest(told.observed_at, users.joined_at),
+        told.observed_at desc,
+        told.precedence desc
+
+),
+
+statuses as (
+
+    select
+        *,
+        count(is_active) over (partition by user_id order by observed_at) as versions_so_far
+    from observations
+
+),
+
+states as (
+
+    select
+        user_id,
+        joined_at,
+        country,
+        timezone,
+        observed_at,
+        subscription_tier,
+        -- A login is open from sign-up until a version says otherwise.
+        coalesce(
+            first_value(is_active) over (partition by user_id, versions_so_far order by observed_at), true
+        ) as is_active
+    from statuses
+
+),
+
+steps as (
+
+    select
+        *,
+        lag(subscription_tier) over by_user as previous_tier,
+        lag(is_active) over by_user as previous_is_active,
+        row_number() over by_user as step
+    from states
+    window by_user as (partition by user_id order by observed_at)
+
+),
+
+intervals as (
+
+    select
+        user_id,
+        joined_at,
+        country,
+        timezone,
+        subscription_tier,
+        is_active,
+        case when step = 1 then joined_at else observed_at end as valid_from
+    from steps
+    where
+        step = 1
+        or subscription_tier is distinct from previous_tier
+        or is_active is distinct from previous_is_active
+
+),
+
+closed as (
+
+    select
+        *,
+        lead(valid_from) over (partition by user_id order by valid_from) as valid_to
+    from intervals
+
+),
+
+known_timezones as (
+
+    select name from pg_catalog.pg_timezone_names
+
+)
+
+select
+    -- keys
+    {{ version_key('closed.user_id', 'closed.valid_from') }} as user_key,
+    closed.user_id,
+
+    -- history
+    closed.subscription_tier,
+    closed.is_active,
+    closed.valid_from,
+    closed.valid_to,
+    closed.valid_to is null as is_current,
+
+    -- as they are now
+    closed.joined_at,
+    closed.country,
+    coalesce(known_timezones.name, 'UTC') as timezone,
+    known_timezones.name is not null as is_timezone_known
+from closed
+left join known_timezones on closed.timezone = known_timezones.name

@@ -1,0 +1,33 @@
+with source as (
+
+    select * from {{ source('app', 'ai_requests') }}
+
+),
+
+renamed as (
+
+    select distinct on (id)
+        -- ids
+        id as request_id,
+        user_id,
+
+        -- attributes
+        request_type,
+        platform,
+        status,
+
+        -- times
+        created_at,
+        started_at,
+        completed_at,
+        updated_at,
+
+        -- landing
+        day,
+        source
+    from source
+    order by id asc, updated_at desc, source asc
+
+)
+
+select * from renamed

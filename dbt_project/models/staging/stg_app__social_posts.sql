@@ -1,0 +1,37 @@
+with source as (
+
+    select * from {{ source('app', 'social_posts') }}
+
+),
+
+renamed as (
+
+    select distinct on (id)
+        -- ids
+        id as post_id,
+        user_id,
+        account_id,
+
+        -- attributes
+        platform,
+        content,
+        hashtags,
+        media_type,
+        status,
+        ai_generated,
+
+        -- times
+        scheduled_time as scheduled_at,
+        published_time as published_at,
+        created_at,
+        updated_at,
+
+        -- landing
+        day,
+        source
+    from source
+    order by id asc, updated_at desc, source asc
+
+)
+
+select * from renamed

@@ -1,0 +1,6 @@
+{# A condition holds in every row. Unknown (null) passes: nulls have their own tests. -#}
+{% test always(model, condition) %}
+    select *
+    from {{ model }}
+    where not ({{ condition }})
+{% endtest %}
