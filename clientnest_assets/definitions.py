@@ -1,11 +1,16 @@
 """What Dagster loads: every layer's definitions, put together for one installation."""
 
+import warnings
+
 import dagster as dg
 
 from clientnest_assets.defs.dbt import warehouse_models
 from clientnest_assets.defs.features import feature_assets
+from clientnest_assets.defs.jobs import jobs
+from clientnest_assets.defs.models import model_assets
 from clientnest_assets.defs.partitions import Partitions
 from clientnest_assets.defs.raw import raw_assets
+from clientnest_assets.defs.schedules import schedules
 from clientnest_assets.defs.warehouse import warehouse_assets
 from clientnest_assets.installation import Installation
 from clientnest_assets.warehouse.dbt import prepared_manifest
@@ -14,13 +19,23 @@ from clientnest_assets.warehouse.dbt import prepared_manifest
 def build_definitions(installation: Installation) -> dg.Definitions:
     """The same graph for every installation; only its days and its addresses differ."""
     partitions = Partitions.of(installation.calendar)
-    return dg.Definitions(
-        assets=[
+    with warnings.catch_warnings():
+        # Backfill policies are marked beta; the versions are pinned.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        assets = [
             *raw_assets(partitions),
             *warehouse_assets(partitions),
             *warehouse_models(prepared_manifest(installation.home), partitions),
             *feature_assets(partitions),
-        ],
+            *model_assets(partitions),
+        ]
+    all_jobs = jobs(partitions)
+    all_schedules, sensors = schedules(partitions, all_jobs, running=installation.settings.schedules_run)
+    return dg.Definitions(
+        assets=assets,
+        jobs=all_jobs,
+        schedules=all_schedules,
+        sensors=sensors,
         resources={"installation": installation},
         # A step as a process of its own costs seconds of imports; the work itself is done by engines.
         executor=dg.in_process_executor,

@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     dagster_database_url: str | None = None
     pseudonym_key: SecretStr | None = None
     first_day: date | None = None
+    schedules: bool | None = None
+    """Whether schedules run until somebody switches them in the UI. Embedded they are off by default."""
 
     @classmethod
     def load(cls) -> Self:
@@ -81,6 +83,11 @@ class Settings(BaseSettings):
     def is_embedded(self) -> bool:
         """True where the services run out of the home folder: the embedded default, and tests."""
         return self.environment is not Environment.PRODUCTION
+
+    @property
+    def schedules_run(self) -> bool:
+        """What `schedules` says, or the environment's default."""
+        return not self.is_embedded if self.schedules is None else self.schedules
 
     def _contradictions(self) -> list[str]:
         given = {name for name in REQUIRED_OUTSIDE if getattr(self, name) not in (None, "")}

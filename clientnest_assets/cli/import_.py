@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -173,8 +173,8 @@ def _extend_calendar(installation: Installation, checked: list[Checked]) -> None
     added = len(after.span().days()) - (len(before.span().days()) if before else 0)
     if before and added > DAYS_WORTH_A_WORD:
         errors.print(
-            f"[yellow]note:[/] the days of {installation.home} now run from {after.span()}, {added:,} more than before, "
-            "and a backfill makes every one of every asset. Data of another time is better in a home of its own (--home)."
+            f"[yellow]note:[/] the days of {installation.home} are now {after.span()}, {added:,} more than before. "
+            "A backfill makes each of them in each asset: another time is better off in a home of its own (--home)."
         )
 
 
@@ -187,7 +187,7 @@ def _tell_dagster(session: Session, name: str, imported: list[Imported]) -> None
 
     for each in imported:
         key = dg.AssetKey(["raw", each.contract.name])
-        metadata = {
+        metadata: dict[str, dg.RawMetadataValue] = {
             "file": name,
             "source": each.source,
             "rows_in_file": each.records,
@@ -212,30 +212,42 @@ def _tell_dagster(session: Session, name: str, imported: list[Imported]) -> None
 
 
 def _show_checked(checked: list[Checked]) -> None:
-    table = Table("table", "rows in file", "good", "to quarantine", "days", title="Nothing was written", box=None)
+    table = _table("in file", "good", "for quarantine")
     for each in checked:
-        days = f"{each.days[0]} to {each.days[1]}" if each.days else "-"
-        table.add_row(each.contract.name, f"{each.records:,}", f"{each.good:,}", f"{each.bad:,}", days)
-    console.print(table)
-    _show_rules({each.contract.name: dict(each.rules) for each in checked})
+        table.add_row(each.contract.name, *_numbers(each.records, each.good, each.bad))
+    console.print("nothing was written; importing would do this:")
+    _show(table, {each.contract.name: each for each in checked})
 
 
 def _show_imported(imported: list[Imported]) -> None:
-    table = Table("table", "rows in file", "landed", "already held", "in quarantine", "removed", "days", box=None)
+    table = _table("in file", "landed", "already held", "quarantined", "removed")
     for each in imported:
         counts = (each.records, each.rows_written, each.rows_already_held, each.rows_quarantined, each.rows_removed)
-        days = f"{each.days[0]} to {each.days[1]}" if each.days else "-"
-        table.add_row(each.contract.name, *(f"{count:,}" for count in counts), days)
+        table.add_row(each.contract.name, *_numbers(*counts))
+    _show(table, {each.contract.name: each for each in imported})
+
+
+def _table(*counts: str) -> Table:
+    table = Table(box=None)
+    table.add_column("rows of", no_wrap=True)
+    for name in counts:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _numbers(*counts: int) -> list[str]:
+    return [f"{count:,}" for count in counts]
+
+
+def _show(table: Table, results: Mapping[str, Checked | Imported]) -> None:
+    """The counts, the days, and why rows go to quarantine."""
     console.print(table)
-    _show_rules({each.contract.name: each.rules for each in imported})
-
-
-def _show_rules(rules: dict[str, dict[str, int]]) -> None:
-    """Why rows go to quarantine, rule by rule, and where to look."""
-    for name, counts in rules.items():
-        for rule, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-            console.print(f"[yellow]quarantine[/] {name}: {count:,} × {escape(rule)}")
-    if any(rules.values()):
+    for name, each in results.items():
+        if each.days:
+            console.print(f"{name}: days {each.days[0]} to {each.days[1]}")
+        for rule, count in sorted(each.rules.items(), key=lambda item: (-item[1], item[0])):
+            console.print(f"[yellow]quarantine[/] {name}: {count:,} of {escape(rule)}")
+    if any(each.rules for each in results.values()):
         console.print('look at them with: clientnest sql "select reason, row from quarantine.TABLE limit 20"')
 
 

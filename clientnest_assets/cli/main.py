@@ -57,7 +57,7 @@ cli.command(rich_help_panel=ASKING)(warehouse)
 def app() -> None:
     """The entry point. An error that the user can mend is told in words, any other with its traceback."""
     # Dagster's backfill policies are marked beta; that is our concern, not our users'.
-    warnings.filterwarnings("ignore", module=r"dagster.*")
+    warnings.filterwarnings("ignore", message=".*is currently in (beta|preview).*")
     try:
         cli()
     except ClientNestError as error:

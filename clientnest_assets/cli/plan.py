@@ -95,7 +95,8 @@ class Planner:
         found = {}
         for key in selected:
             if self._is_partitioned(key):
-                found[key] = [name for name in self._keys(key, window) if name not in self._ids(key)]
+                names = [name for name in self._keys(key, window) if self._inside(key, name, window)]
+                found[key] = [name for name in names if name not in self._ids(key)]
             elif not self._ids(key):
                 found[key] = ["(not partitioned)"]
         return {key: names for key, names in found.items() if names}
@@ -106,20 +107,23 @@ class Planner:
 
     def _stages(self, selected: set[dg.AssetKey]) -> list[list[list[dg.AssetKey]]]:
         """Assets by stage, and in a stage by partitioning. An asset shares its parents' stage where days match one to one."""
-        stage_of: dict[dg.AssetKey, int] = {}
         ordered = [key for level in self._graph.toposorted_asset_keys_by_level for key in sorted(level)]
-        for key in ordered:
-            stage = 0
-            for parent in self._graph.get(key).parent_keys:
-                if parent in stage_of:
-                    # Assets that are no part of the selection still keep their place in the order.
-                    step = 0 if self._matches_one_to_one(key, parent) else 1
-                    stage = max(stage, stage_of[parent] + step)
-            stage_of[key] = stage
-        # Assets of one step go together, as late as the latest of them: a dbt layer is one call of dbt.
-        for key in ordered:
-            together = [mate for mate in self._graph.assets_def_for_key(key).keys if mate in stage_of]
-            stage_of[key] = max(stage_of[mate] for mate in together)
+        # Assets that are no part of the selection still keep their place in the order.
+        stage_of = dict.fromkeys(ordered, 0)
+        for _ in ordered:
+            before = dict(stage_of)
+            for key in ordered:
+                # Assets of one step go together, as late as the latest of them: a dbt layer is one call of dbt.
+                mates = self._graph.assets_def_for_key(key).keys
+                after_parents = (
+                    stage_of[parent] + (0 if self._matches_one_to_one(mate, parent) else 1)
+                    for mate in mates
+                    for parent in self._graph.get(mate).parent_keys
+                    if parent not in mates
+                )
+                stage_of[key] = max(after_parents, default=0)
+            if stage_of == before:
+                break
         stages: list[list[list[dg.AssetKey]]] = []
         for number in sorted({stage_of[key] for key in selected}):
             members = [key for key in ordered if key in selected and stage_of[key] == number]
@@ -134,19 +138,22 @@ class Planner:
     ) -> list[str] | None:
         """The partitions of an asset that the backfill makes; for one without partitions [] if it is, None if not."""
         if not self._is_partitioned(key):
-            return [] if only is Only.ALL or self._is_behind(key, planned) else None
+            if only is Only.FAILED:
+                is_needed = self._has_failed(key) or self._follows_planned(key, planned)
+            else:
+                is_needed = only is Only.ALL or self._is_behind(key, planned)
+            return [] if is_needed else None
         names = self._keys(key, window)
         if only is Only.FAILED:
             statuses = self._instance.get_status_by_partition(key, names, self._partitions(key)) or {}
             return [name for name in names if statuses.get(name) is AssetPartitionStatus.FAILED]
-        own = self._ids(key)
-        asked = {name for name in names if self._inside(key, name, window)}
-        if only is Only.ALL:
-            parents = [(parent, ahead) for parent, ahead in self._daily_parents(key) if parent in planned]
-            return [name for name in names if name in asked or self._newer(name, own, parents, planned)]
-        parents = self._daily_parents(key)
+        own, parents = self._ids(key), self._daily_parents(key)
         return [
-            name for name in names if (name in asked and name not in own) or self._newer(name, own, parents, planned)
+            name
+            for name in names
+            # A day before the window is made again, never for the first time.
+            if (self._newer(name, own, parents, planned) if name in own else self._inside(key, name, window))
+            or (only is Only.ALL and self._inside(key, name, window))
         ]
 
     def _newer(
@@ -167,13 +174,22 @@ class Planner:
 
     def _is_behind(self, key: dg.AssetKey, planned: Mapping[dg.AssetKey, set[str]]) -> bool:
         own = self._ids(key).get(None)
-        if own is None:
+        if own is None or self._follows_planned(key, planned):
             return True
-        for parent in self._graph.get(key).parent_keys:
-            if parent in planned and (planned[parent] or not self._is_partitioned(parent)):
-                return True
-            if max(self._ids(parent).values(), default=0) > own:
-                return True
+        return any(max(self._ids(parent).values(), default=0) > own for parent in self._graph.get(key).parent_keys)
+
+    def _follows_planned(self, key: dg.AssetKey, planned: Mapping[dg.AssetKey, set[str]]) -> bool:
+        return any(
+            parent in planned and (planned[parent] or not self._is_partitioned(parent))
+            for parent in self._graph.get(key).parent_keys
+        )
+
+    def _has_failed(self, key: dg.AssetKey) -> bool:
+        """True if the latest run that was to make an asset without partitions failed before it did."""
+        for record in self._instance.get_asset_records([key]):
+            latest, made = record.asset_entry.last_run_id, record.asset_entry.last_materialization
+            run = self._instance.get_run_by_id(latest) if latest and not (made and made.run_id == latest) else None
+            return run is not None and run.status is dg.DagsterRunStatus.FAILURE
         return False
 
     def _daily_parents(self, key: dg.AssetKey) -> list[tuple[dg.AssetKey, int]]:

@@ -21,6 +21,7 @@ import typer
 from rich.markup import escape
 
 from clientnest_assets.cli.session import CommandError, HomeOption, Session, console
+from clientnest_assets.settings import PREFIX, PROJECT_ROOT
 
 UI_PORT = 3000
 WEB_PORT = 8000
@@ -40,7 +41,7 @@ def up(
     session = Session.open(home)
     with session.installation.services():
         serve(session, ui_port=ui_port, web_port=web_port, schedules=schedules)
-    _stop_database(session)
+    stop_database(session)
 
 
 def down(home: HomeOption = None) -> None:
@@ -50,7 +51,7 @@ def down(home: HomeOption = None) -> None:
         raise CommandError("in production there is nothing of ours to stop.")
     if not session.installation.postgres.running():
         console.print("PostgreSQL is not running")
-    elif not _stop_database(session):
+    elif not stop_database(session):
         raise CommandError("PostgreSQL is in use by another clientnest command, such as `up`. Stop that first.")
 
 
@@ -60,15 +61,14 @@ def serve(session: Session, *, ui_port: int, web_port: int, schedules: bool = Fa
     Raises:
         CommandError: if a port is taken, a service does not answer in time, or one ends by itself.
     """
-    for option, port in (("--ui-port", ui_port), ("--web-port", web_port)):
-        _require_free(port, option)
+    require_free_ports(ui_port, web_port)
     session.prepare_dagster()
     if schedules:
-        switch_on_schedules(session)
+        os.environ[f"{PREFIX}SCHEDULES"] = "true"
     python = sys.executable
     commands = {
         "dagster": [
-            *(python, "-m", "dagster", "dev", "-m", "clientnest_assets.definitions", "-d", str(Path.cwd())),
+            *(python, "-m", "dagster", "dev", "-w", str(PROJECT_ROOT / "workspace.yaml")),
             *("-h", "127.0.0.1", "-p", str(ui_port), "--log-level", "warning"),
         ],
         "web": [
@@ -77,7 +77,7 @@ def serve(session: Session, *, ui_port: int, web_port: int, schedules: bool = Fa
         ],
     }
     addresses = {"dagster": f"http://127.0.0.1:{ui_port}", "web": f"http://127.0.0.1:{web_port}"}
-    with _kept_ports(session, ui_port, web_port), _processes(commands) as processes:
+    with _kept_ports(session, ui_port, web_port), _processes(commands, session.installation.home) as processes:
         for name, address in addresses.items():
             _wait_until_ready(name, f"{address}/server_info" if name == "dagster" else address, processes[name])
         console.print(f"[bold]Dagster UI[/]  {addresses['dagster']}")
@@ -88,14 +88,6 @@ def serve(session: Session, *, ui_port: int, web_port: int, schedules: bool = Fa
                 if process.poll() is not None:
                     raise CommandError(f"{name} ended by itself with code {process.returncode}; see its last lines above.")
             time.sleep(0.5)
-
-
-def switch_on_schedules(session: Session) -> None:
-    """Turns every schedule of the code location on, as their switch in the UI would."""
-    import dagster as dg
-    from dagster._core.remote_representation.origin import RemoteRepositoryOrigin  # noqa: F401 - kept for the type below
-
-    del dg
 
 
 def ports(session: Session) -> tuple[int, int]:
@@ -125,10 +117,11 @@ def _kept_ports(session: Session, ui: int, web: int) -> Iterator[None]:
 
 
 @contextmanager
-def _processes(commands: dict[str, list[str]]) -> Iterator[dict[str, subprocess.Popen[str]]]:
+def _processes(commands: dict[str, list[str]], cwd: Path) -> Iterator[dict[str, subprocess.Popen[str]]]:
     """The commands as processes, each in a group of its own, their output in one log; all stopped at the end."""
     processes: dict[str, subprocess.Popen[str]] = {}
-    previous = signal.signal(signal.SIGTERM, _interrupt)
+    # SIGINT too: a shell that starts us in the background has it ignored.
+    previous = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         for name, command in commands.items():
             processes[name] = subprocess.Popen(
@@ -138,6 +131,8 @@ def _processes(commands: dict[str, list[str]]) -> Iterator[dict[str, subprocess.
                 stderr=subprocess.STDOUT,
                 text=True,
                 start_new_session=True,
+                # Not the caller's folder: beside the project's dagster.yaml Dagster warns that another one counts.
+                cwd=cwd,
                 env={**os.environ, "PYTHONWARNINGS": "ignore"},
             )
             threading.Thread(target=_copy, args=(name, processes[name].stdout), daemon=True).start()
@@ -145,7 +140,8 @@ def _processes(commands: dict[str, list[str]]) -> Iterator[dict[str, subprocess.
     except KeyboardInterrupt:
         console.print("stopping …")
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
         for process in processes.values():
             _signal(process, signal.SIGINT)
         deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
@@ -186,10 +182,13 @@ def _wait_until_ready(name: str, address: str, process: subprocess.Popen[str]) -
     raise CommandError(f"{name} did not answer at {address} within {READY_TIMEOUT_SECONDS} seconds.")
 
 
-def _require_free(port: int, option: str) -> None:
-    if is_listening(port):
-        raise CommandError(f"port {port} is taken by another program. Stop it, or choose another with {option}.")
+def require_free_ports(ui_port: int, web_port: int) -> None:
+    """Raises a CommandError if another program listens on one of them."""
+    for option, port in (("--ui-port", ui_port), ("--web-port", web_port)):
+        if is_listening(port):
+            raise CommandError(f"port {port} is taken by another program. Stop it, or choose another with {option}.")
 
 
-def _stop_database(session: Session) -> bool:
+def stop_database(session: Session) -> bool:
+    """Stops the embedded PostgreSQL unless another command uses it. True if nothing of ours is left running."""
     return not session.installation.settings.is_embedded or session.installation.postgres.stop()

@@ -179,7 +179,7 @@ class LakeTable:
             )
         if frame.is_empty():
             return
-        outside = frame.filter(~_inside(window)).height
+        outside = frame.filter(~_inside(window).fill_null(value=False)).height
         if outside:
             raise ValueError(f"{outside} rows for {self.layer}.{self.name} lie outside the window {window}")
         if source is not None and frame.filter(pl.col(SOURCE).ne_missing(source)).height:

@@ -1,0 +1,132 @@
+"""`clientnest demo`: a simulated company, every layer built, a model trained, a summary, and the pages to look at."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Annotated, TypeVar
+
+import typer
+from rich.table import Table
+
+from clientnest_assets.cli.backfill import run_backfill
+from clientnest_assets.cli.session import CommandError, HomeOption, Session, console
+from clientnest_assets.cli.simulate import DaysOption, SeedOption, UsersOption, begin
+from clientnest_assets.cli.up import UI_PORT, WEB_PORT, UiPortOption, WebPortOption, require_free_ports, serve, stop_database
+from clientnest_assets.models.engagement.spec import NAIVE_RULES
+from clientnest_assets.partitions import monday
+
+T = TypeVar("T")
+MODELS_AND_PREDICTIONS = "group:models or group:predictions"
+
+
+@dataclass
+class Clock:
+    """How long each part of the demo took, in seconds."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def measure(self, part: str, work: Callable[[], T]) -> T:
+        """Does the work and remembers how long it took."""
+        started = time.monotonic()
+        result = work()
+        self.seconds[part] = time.monotonic() - started
+        return result
+
+
+def demo(
+    users: UsersOption = 2000,
+    days: DaysOption = 120,
+    seed: SeedOption = 1,
+    no_serve: Annotated[
+        bool, typer.Option("--no-serve", help="Stop after the summary; `clientnest up` serves later.")
+    ] = False,
+    ui_port: UiPortOption = UI_PORT,
+    web_port: WebPortOption = WEB_PORT,
+    home: HomeOption = None,
+) -> None:
+    """See it all work: simulate a company, build every layer, train a model, and serve the pages.
+
+    Begins anew each time: what an earlier demo left in the same home is replaced.
+
+    [bold]Examples[/]
+
+    clientnest demo
+
+    clientnest demo --users 300 --days 60 --no-serve
+    """
+    session = Session.open(home)
+    if not no_serve:
+        require_free_ports(ui_port, web_port)
+    clock = Clock()
+    with session.installation.services():
+        clock.measure("simulate", lambda: begin(session, users, days, seed))
+        if not clock.measure("build all layers", lambda: run_backfill(session, None, None)):
+            raise CommandError("the demo stopped: not every partition was built, see above.")
+        trained = clock.measure("train and predict", lambda: _train(session))
+        _summary(session, clock, trained=trained)
+        if no_serve:
+            console.print("PostgreSQL keeps running for the next command; `clientnest down` stops it, `clientnest up` serves.")
+            return
+        serve(session, ui_port=ui_port, web_port=web_port)
+    stop_database(session)
+
+
+def _train(session: Session) -> bool:
+    """Trains on the last whole week and scores the days since; False where the story is too short for a week."""
+    span = session.installation.calendar.span()
+    week_end = monday(span.end)
+    if week_end <= span.start:
+        return False
+    first = max(span.start, week_end - timedelta(days=1))
+    return run_backfill(session, str(first), str(span.last_day), select=MODELS_AND_PREDICTIONS)
+
+
+def _summary(session: Session, clock: Clock, *, trained: bool) -> None:
+    from clientnest_assets.cli.status import collect
+
+    found = collect(session)
+    parts = Table("part", "seconds", title="Time", title_justify="left", box=None)
+    for part, seconds in clock.seconds.items():
+        parts.add_row(part, f"{seconds:.0f}")
+    parts.add_row("[bold]all[/]", f"[bold]{sum(clock.seconds.values()):.0f}[/]")
+    console.print(parts)
+    rows: dict[str, int] = {}
+    for place, tables in found["rows"].items():
+        for name, count in tables.items():
+            layer = f"{place}: {name.split('.')[0]}"
+            rows[layer] = rows.get(layer, 0) + count
+    counts = Table("layer", "rows", title="Rows", title_justify="left", box=None)
+    for layer, count in rows.items():
+        counts.add_row(layer, f"{count:,}")
+    console.print(counts)
+    if trained:
+        _model_scores(session)
+    console.print("[bold]Look at[/]")
+    for what, name in (("Dagster UI", "ui"), ("warehouse docs", "docs"), ("warehouse", "warehouse"), ("lake", "lake")):
+        console.print(f"  {what:15} {found['urls'][name]}", soft_wrap=True)
+
+
+def _model_scores(session: Session) -> None:
+    from clientnest_assets.models.engagement.evaluation import explained_share
+    from clientnest_assets.models.engagement.spec import TASK
+    from clientnest_assets.models.store import evaluation_rows, newest
+    from clientnest_assets.simulation.truth import read_posts
+
+    lake = session.installation.lake
+    found = newest(lake, TASK, session.installation.calendar.today())
+    if found is None:
+        return
+    week, artefact = found
+    scores = Table("on later posts", "mean error of log", "rank correlation", title=f"Engagement model, week of {week}", title_justify="left", box=None)
+    for name, metrics in artefact.card["evaluated"]["metrics"].items():
+        scores.add_row(NAIVE_RULES.get(name, name), *(_figure(metrics[each]) for each in ("mae", "spearman")))
+    console.print(scores)
+    share = explained_share(evaluation_rows(lake, TASK, week), read_posts(session.installation.truth))
+    console.print(f"share of the explainable variance, against the world's truth: [bold]{share['share']:.0%}[/]")
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
