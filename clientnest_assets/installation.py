@@ -8,18 +8,19 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Self
 
-from clientnest_assets.contracts import APP_TABLES
-from clientnest_assets.contracts.postgres import app_tables, quote
 from clientnest_assets.embedded.postgres import EmbeddedPostgres, Server
-from clientnest_assets.lake import Lake
 from clientnest_assets.partitions import Calendar, read_calendar, write_calendar
 from clientnest_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from clientnest_assets.lake import Lake
 
 APP_DATABASE = "clientnest_app"
 WAREHOUSE = "clientnest_warehouse"
@@ -60,6 +61,9 @@ class Installation:
 
     @property
     def lake(self) -> Lake:
+        # Imported here, like the contracts below: they take a second, and `--help` needs neither.
+        from clientnest_assets.lake import Lake
+
         options = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
         return Lake(self.settings.lake_url or str(self.home / "lake"), options)
 
@@ -78,13 +82,14 @@ class Installation:
         if self.settings.pseudonym_key:
             return self.settings.pseudonym_key.get_secret_value().encode()
         file = self.home / "pseudonym-key"
-        self.home.mkdir(parents=True, exist_ok=True)
-        try:
-            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return file.read_bytes()
-        with os.fdopen(descriptor, "wb") as fresh:
-            fresh.write(secrets.token_urlsafe(32).encode())
+        if not file.exists():
+            self.home.mkdir(parents=True, exist_ok=True)
+            # Linked into place whole: a kill or a second process never leaves or sees an empty key.
+            with NamedTemporaryFile(dir=self.home) as fresh:
+                fresh.write(secrets.token_urlsafe(32).encode())
+                fresh.flush()
+                with suppress(FileExistsError):
+                    os.link(fresh.name, file)
         return file.read_bytes()
 
     @property
@@ -127,6 +132,9 @@ class Installation:
 
 def _create_databases(server: Server) -> None:
     import psycopg
+
+    from clientnest_assets.contracts import APP_TABLES
+    from clientnest_assets.contracts.postgres import app_tables, quote
 
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
         connection.execute("select pg_advisory_lock(hashtext('clientnest.databases'))")

@@ -90,7 +90,7 @@ class Settings(BaseSettings):
         return not self.is_embedded if self.schedules is None else self.schedules
 
     def _contradictions(self) -> list[str]:
-        given = {name for name in REQUIRED_OUTSIDE if getattr(self, name) not in (None, "")}
+        given = {name for name in REQUIRED_OUTSIDE if getattr(self, name)}
         problems = []
         if os.environ.get("AWS_S3_ALLOW_UNSAFE_RENAME"):
             problems.append(

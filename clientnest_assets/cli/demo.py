@@ -15,7 +15,6 @@ from clientnest_assets.cli.backfill import run_backfill
 from clientnest_assets.cli.session import CommandError, HomeOption, Session, console
 from clientnest_assets.cli.simulate import DaysOption, SeedOption, UsersOption, begin
 from clientnest_assets.cli.up import UI_PORT, WEB_PORT, UiPortOption, WebPortOption, require_free_ports, serve, stop_database
-from clientnest_assets.models.engagement.spec import NAIVE_RULES
 from clientnest_assets.partitions import monday
 
 T = TypeVar("T")
@@ -75,13 +74,19 @@ def demo(
 
 
 def _train(session: Session) -> bool:
-    """Trains on the last whole week and scores the days since; False where the story is too short for a week."""
+    """Trains on the last whole week and scores the days since; False where the story is too short for a week.
+
+    Raises:
+        CommandError: if a partition is not materialised.
+    """
     span = session.installation.calendar.span()
     week_end = monday(span.end)
     if week_end <= span.start:
         return False
     first = max(span.start, week_end - timedelta(days=1))
-    return run_backfill(session, str(first), str(span.last_day), select=MODELS_AND_PREDICTIONS)
+    if not run_backfill(session, str(first), str(span.last_day), select=MODELS_AND_PREDICTIONS):
+        raise CommandError("the demo stopped: the model was not trained or did not predict, see above.")
+    return True
 
 
 def _summary(session: Session, clock: Clock, *, trained: bool) -> None:
@@ -111,7 +116,7 @@ def _summary(session: Session, clock: Clock, *, trained: bool) -> None:
 
 def _model_scores(session: Session) -> None:
     from clientnest_assets.models.engagement.evaluation import explained_share
-    from clientnest_assets.models.engagement.spec import TASK
+    from clientnest_assets.models.engagement.spec import NAIVE_RULES, TASK
     from clientnest_assets.models.store import evaluation_rows, newest
     from clientnest_assets.simulation.truth import read_posts
 

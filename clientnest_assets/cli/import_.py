@@ -196,6 +196,7 @@ def _tell_dagster(session: Session, name: str, imported: list[Imported]) -> None
             "rows_quarantined": each.rows_quarantined,
             "rows_removed": each.rows_removed,
             "rules_broken": each.rules,
+            "columns_not_in_mapping": each.unread,
             "days": f"{each.days[0]} to {each.days[1]}" if each.days else "none",
         }
         session.instance.report_runless_asset_event(
@@ -242,6 +243,9 @@ def _numbers(*counts: int) -> list[str]:
 def _show(table: Table, results: Mapping[str, Checked | Imported]) -> None:
     """The counts, the days, and why rows go to quarantine."""
     console.print(table)
+    unread = next(iter(results.values())).unread
+    if unread:
+        console.print(f"columns of the file that the mapping does not read: {escape(', '.join(unread))}")
     for name, each in results.items():
         if each.days:
             console.print(f"{name}: days {each.days[0]} to {each.days[1]}")

@@ -6,10 +6,13 @@ older than what it is made from, so a backfill that was killed goes on where it 
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from itertools import accumulate
 from typing import Any
 
 import dagster as dg
@@ -17,7 +20,7 @@ from dagster import DagsterEventType
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
-from clientnest_assets.defs.partitions import LOOKS_AHEAD
+from clientnest_assets.defs.partitions import LOOKS_AHEAD, LOOKS_BACK
 from clientnest_assets.partitions import DAYS_PER_CHUNK, ONE_DAY, Calendar, Window
 
 WEEK = timedelta(days=7)
@@ -85,8 +88,11 @@ class Planner:
         planned: dict[dg.AssetKey, set[str]] = {}
         for number, stage in enumerate(self._stages(selected)):
             for keys in stage:
-                needed = {key: self._needed(key, window, only, planned) for key in keys}
-                planned.update({key: set(partitions) for key, partitions in needed.items() if partitions is not None})
+                needed: dict[dg.AssetKey, list[str] | None] = {}
+                for key in keys:
+                    needed[key] = self._needed(key, window, only, planned)
+                    if needed[key] is not None:
+                        planned[key] = set(needed[key] or ())
                 runs.extend(self._runs(number, needed))
         return runs
 
@@ -147,30 +153,31 @@ class Planner:
         if only is Only.FAILED:
             statuses = self._instance.get_status_by_partition(key, names, self._partitions(key)) or {}
             return [name for name in names if statuses.get(name) is AssetPartitionStatus.FAILED]
-        own, parents = self._ids(key), self._daily_parents(key)
+        own, stale = self._ids(key), self._stale(key, names, planned)
         return [
             name
             for name in names
             # A day before the window is made again, never for the first time.
-            if (self._newer(name, own, parents, planned) if name in own else self._inside(key, name, window))
-            or (only is Only.ALL and self._inside(key, name, window))
+            if (name in own and name in stale)
+            or (self._inside(key, name, window) and (name not in own or only is Only.ALL))
         ]
 
-    def _newer(
-        self,
-        name: str,
-        own: Mapping[str | None, int],
-        parents: list[tuple[dg.AssetKey, int]],
-        planned: Mapping[dg.AssetKey, set[str]],
-    ) -> bool:
-        """True if a parent's matching day (or one of the later days it also reads) is planned, or newer than this one."""
-        first = date.fromisoformat(name)
-        for parent, ahead in parents:
-            ids, fresh = self._ids(parent), planned.get(parent, set())
-            for day in (first + timedelta(days=n) for n in range(ahead + 1)):
-                if str(day) in fresh or ids.get(str(day), 0) > own.get(name, 0):
-                    return True
-        return False
+    def _stale(self, key: dg.AssetKey, names: list[str], planned: Mapping[dg.AssetKey, set[str]]) -> set[str]:
+        """Those of the partitions that are older than a day they are made of, or whose days are planned."""
+        tags = self._graph.get(key).tags
+        ahead, is_history = timedelta(days=int(tags.get(LOOKS_AHEAD, "0"))), LOOKS_BACK in tags
+        own, stale = self._ids(key), set()
+        for parent in self._daily_parents(key):
+            made: dict[Any, float] = {**self._ids(parent), **dict.fromkeys(planned.get(parent, ()), math.inf)}
+            days = sorted(made)
+            ids = [made[day] for day in days]
+            newest = list(accumulate(ids, max))
+            for name in names:
+                first, end = bisect_left(days, name), bisect_right(days, str(date.fromisoformat(name) + ahead))
+                read = newest[end - 1 : end] if is_history else ids[first:end]
+                if max(read, default=0) > own.get(name, 0):
+                    stale.add(name)
+        return stale
 
     def _is_behind(self, key: dg.AssetKey, planned: Mapping[dg.AssetKey, set[str]]) -> bool:
         own = self._ids(key).get(None)
@@ -192,20 +199,23 @@ class Planner:
             return run is not None and run.status is dg.DagsterRunStatus.FAILURE
         return False
 
-    def _daily_parents(self, key: dg.AssetKey) -> list[tuple[dg.AssetKey, int]]:
-        """The daily assets a daily asset is made from, seen through views between them, and how many days it looks ahead."""
+    def _daily_parents(self, key: dg.AssetKey) -> set[dg.AssetKey]:
+        """The daily assets a daily asset is made from, seen through views between them."""
         if self._is_weekly(key):
-            return []
-        ahead = int(self._graph.get(key).tags.get(LOOKS_AHEAD, "0"))
-        found: dict[dg.AssetKey, int] = {}
+            return set()
+        is_history = LOOKS_BACK in self._graph.get(key).tags
+        found: set[dg.AssetKey] = set()
+        seen: set[dg.AssetKey] = set()
         waiting = [(parent, key) for parent in self._graph.get(key).parent_keys]
         while waiting:
             parent, child = waiting.pop()
             if not self._is_partitioned(parent):
-                waiting += [(upstream, parent) for upstream in self._graph.get(parent).parent_keys]
-            elif child != key or self._matches_one_to_one(child, parent):
-                found[parent] = ahead
-        return list(found.items())
+                if parent not in seen:
+                    waiting += [(upstream, parent) for upstream in self._graph.get(parent).parent_keys]
+                seen.add(parent)
+            elif not self._is_weekly(parent) and (child != key or is_history or self._matches_one_to_one(child, parent)):
+                found.add(parent)
+        return found
 
     def _runs(self, stage: int, needed: Mapping[dg.AssetKey, list[str] | None]) -> Iterator[PlannedRun]:
         whole = tuple(key for key, names in needed.items() if names == [] and not self._is_partitioned(key))

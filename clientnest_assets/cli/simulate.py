@@ -10,7 +10,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from clientnest_assets.cli.session import CommandError, HomeOption, Session, console
 from clientnest_assets.partitions import ONE_DAY, Calendar
-from clientnest_assets.simulation.world import World
 
 UsersOption = Annotated[int, typer.Option(min=1, help="How many people sign up in the course of the story.")]
 DaysOption = Annotated[int, typer.Option(min=1, help="How many days the story has; the last one was yesterday.")]
@@ -52,6 +51,7 @@ def simulate(
 def begin(session: Session, users: int, days: int, seed: int, last_day: str | None = None) -> dict[str, int]:
     """Writes a world from its first day; returns rows per table. What the app's database held before is gone."""
     from clientnest_assets.simulation.simulate import write_world
+    from clientnest_assets.simulation.world import World
 
     _require_embedded(session)
     end = date.fromisoformat(last_day) if last_day else datetime.now(UTC).date() - ONE_DAY

@@ -4,27 +4,26 @@ A layer is one step. A retry runs its models anew; split by layer, it does not r
 """
 
 import json
-import os
-import shutil
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
+from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
-from clientnest_assets.defs.partitions import CHUNKED, LOOKS_AHEAD, Partitions, window_of
+from clientnest_assets.defs.partitions import CHUNKED, LOOKS_AHEAD, LOOKS_BACK, Partitions, window_of
 from clientnest_assets.defs.raw import OWNERS
 from clientnest_assets.defs.warehouse import warehouse_key
 from clientnest_assets.installation import Installation
 from clientnest_assets.partitions import RESTATEMENT_DAYS
-from clientnest_assets.settings import DBT_PROJECT
-from clientnest_assets.warehouse.dbt import EXECUTABLE, connection_environment, docs_page, run_dbt, target_folder
+from clientnest_assets.warehouse import dbt
 
 STAGING, FACTS, DIMENSIONS, MARTS = LAYERS = ("staging", "facts", "dimensions", "marts")
-RESTATED = {"fact_posts": RESTATEMENT_DAYS}
+RESTATED = ("fact_posts",)
 """Facts whose day goes on changing, because the platforms restate their numbers."""
+SETTLED_AFTER_DAYS = RESTATEMENT_DAYS + 1
+"""A post of a day's last hour is 28 days old on the 29th day after; versions of users and requests arrive sooner."""
 
 
 class Translator(DagsterDbtTranslator):
@@ -48,10 +47,11 @@ class Translator(DagsterDbtTranslator):
         return OWNERS
 
     def get_tags(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, str]:
-        """dbt's tags, and how many later days a day of a restated fact is made of."""
-        ahead = RESTATED.get(dbt_resource_props["name"])
+        """dbt's tags; and of facts, that a day is made of all days before it and of some after it."""
         own = super().get_tags(dbt_resource_props)
-        return {**own, LOOKS_AHEAD: str(ahead)} if ahead else own
+        if self.get_group_name(dbt_resource_props) != FACTS:
+            return own
+        return {**own, LOOKS_BACK: "", LOOKS_AHEAD: str(SETTLED_AFTER_DAYS)}
 
 
 def warehouse_models(manifest: Path, partitions: Partitions) -> list[dg.AssetsDefinition]:
@@ -77,37 +77,36 @@ def _layer(
         dagster_dbt_translator=Translator(),
     )
     def models(context: dg.AssetExecutionContext, installation: dg.ResourceParam[Installation]) -> Iterator[Any]:
-        environment = connection_environment(installation.warehouse_url)
-        if partitions_def:
-            window = window_of(context)
-            # Not as --vars: after a change of those dbt parses the whole project anew.
-            environment |= {"CLIENTNEST_DBT_MIN_DATE": str(window.start), "CLIENTNEST_DBT_MAX_DATE": str(window.end)}
-        # dbt is a child of this process, and its adapter is also used in it: both read these variables.
-        os.environ.update(environment, DBT_TARGET_PATH=str(target_folder(installation.home)))
-        # Artefacts of a run of its own: two chunks may build the same layer at the same time.
-        artefacts = installation.home / "dbt" / "runs" / f"{layer}-{context.run_id}"
-        arguments = [
-            "build",
-            # Unit tests are for whoever changes a model; they say nothing about data.
-            *("--exclude-resource-type", "unit_test"),
-            # Eager: a test that spans layers runs with each of them, so with the one that is built last.
-            *("--indirect-selection", "eager"),
-        ]
-        yield from _dbt().cli(arguments, context=context, target_path=artefacts).stream()
-        shutil.rmtree(artefacts, ignore_errors=True)
+        built = dbt.build(
+            installation.home,
+            installation.warehouse_url,
+            sorted(key.path[-1] for key in context.selected_asset_keys),
+            window_of(context) if partitions_def else None,
+        )
+        yield from _dagster_events(context, manifest, built)
+        if built.failures:
+            # Permanent until the data or the model changes: trying again as it is would only fail again.
+            raise dg.Failure("dbt: " + "; ".join(built.failures), allow_retries=False)
 
     return models
 
 
-@cache
-def _dbt() -> DbtCliResource:
-    """One for the process: a new one asks dbt for its version, which takes as long as a small build."""
-    return DbtCliResource(
-        project_dir=str(DBT_PROJECT),
-        profiles_dir=str(DBT_PROJECT),
-        dbt_executable=str(EXECUTABLE),
-        global_config_flags=["--no-use-colors"],
-    )
+def _dagster_events(context: dg.AssetExecutionContext, manifest: Path, built: dbt.Built) -> Iterator[Any]:
+    """The materialisations and check results of a build, by dagster-dbt's own translation of dbt's events."""
+    translator = Translator()
+    content = json.loads(manifest.read_text())
+    for event in built.events:
+        message = DbtCoreCliEventMessage(raw_event=event, event_history_metadata={})
+        for result in message.to_default_asset_events(content, translator, context):
+            if isinstance(result, dg.Output):
+                unique_id = event["data"]["node_info"]["unique_id"]
+                yield dg.Output(
+                    None,
+                    result.output_name,
+                    metadata={**result.metadata, **({"rows_written": built.rows[unique_id]} if built.rows.get(unique_id) else {})},
+                )
+            else:
+                yield result
 
 
 def docs_site(manifest: Path) -> dg.AssetsDefinition:
@@ -127,19 +126,10 @@ def docs_site(manifest: Path) -> dg.AssetsDefinition:
         description="The docs site for analysts: every model and column of the warehouse, with its lineage.",
     )
     def dbt_docs(installation: dg.ResourceParam[Installation]) -> dg.MaterializeResult:
-        target = installation.home / "dbt" / "docs"
-        environment = connection_environment(installation.warehouse_url)
-        run_dbt(["docs", "generate", "--static"], installation.home, environment, target=target)
-        page = docs_page(installation.home)
-        page.parent.mkdir(parents=True, exist_ok=True)
-        fresh = page.with_suffix(".new")
-        shutil.copyfile(target / "static_index.html", fresh)
-        fresh.replace(page)
+        dbt.generate_docs(installation.home, installation.warehouse_url)
+        page = dbt.docs_page(installation.home)
         return dg.MaterializeResult(
-            metadata={
-                "page": dg.MetadataValue.path(str(page)),
-                "bytes": page.stat().st_size,
-            }
+            metadata={"page": dg.MetadataValue.path(str(page)), "bytes": page.stat().st_size}
         )
 
     return dbt_docs

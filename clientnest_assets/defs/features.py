@@ -7,7 +7,7 @@ import polars as pl
 
 from clientnest_assets.contracts import CONTRACTS
 from clientnest_assets.defs.dbt import FACTS
-from clientnest_assets.defs.partitions import CHUNKED, Partitions, looking_back, window_of
+from clientnest_assets.defs.partitions import CHUNKED, LOOKS_BACK, Partitions, looking_back, window_of
 from clientnest_assets.defs.raw import OWNERS, raw_key
 from clientnest_assets.features.registry import VIEWS
 from clientnest_assets.features.store import LAYER, store_window, view_table
@@ -65,6 +65,7 @@ def _feature_asset(view: FeatureView, partitions: Partitions) -> dg.AssetsDefini
         group_name=LAYER,
         owners=OWNERS,
         kinds={"polars", "deltalake"},
+        tags={LOOKS_BACK: ""},
         code_version=f"{view.version}-{view.definition_hash[:12]}",
         description=(
             f"{view.description}\n\nEntity: {', '.join(view.entity_keys)}. "

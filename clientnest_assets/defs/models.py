@@ -1,7 +1,8 @@
 """Models and their predictions: the engagement model by week, the scores of waiting posts by day."""
 
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
@@ -16,11 +17,15 @@ from clientnest_assets.features.view import MOMENT
 from clientnest_assets.installation import Installation
 from clientnest_assets.lake import with_fresh_input
 from clientnest_assets.models import store
-from clientnest_assets.models.engagement import scoring, spec
+from clientnest_assets.models.engagement import plots, scoring, spec
 from clientnest_assets.models.engagement.dataset import FeatureFrames, labelled_rows, request_rows
 from clientnest_assets.models.engagement.training import Training, train
+from clientnest_assets.models.figures import markdown
 from clientnest_assets.partitions import Window
 from clientnest_assets.warehouse.read import read_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MODELS, PREDICTIONS = "models", "predictions"
 BEATS_NAIVE_RULES = "beats_naive_rules"
@@ -77,8 +82,14 @@ def _engagement_model(partitions: Partitions) -> dg.AssetsDefinition:
         week = window_of(context)
         rows = labelled_rows(*_posts_and_outcomes(installation), _features(installation), until=week.end_at)
         training = train(rows, until=week.end_at)
+        report = plots.report_html(training.artefact, training.evaluation)
         location = store.keep(
-            installation.lake, spec.TASK, week.start, training.artefact, training.evaluation.predictions, {}
+            installation.lake,
+            spec.TASK,
+            week.start,
+            training.artefact,
+            training.evaluation.predictions,
+            {"report.html": report.encode()},
         )
         return dg.MaterializeResult(
             metadata={**_training_metadata(training), "window": str(week), "location": location},
@@ -119,10 +130,15 @@ def _engagement_predictions(partitions: Partitions) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, installation: dg.ResourceParam[Installation]
     ) -> dg.MaterializeResult:
         window = window_of(context)
-        posts, _ = _posts_and_outcomes(installation)
-        requests, features = request_rows(posts), _features(installation)
-        planned = posts.select("post_id", "created_at", "scheduled_at", "planned_at")
-        scored = [_predictions_of_day(installation, day, planned, requests, features) for day in window.days()]
+        posts, outcomes = _posts_and_outcomes(installation)
+        features = _features(installation)
+        known = _Known(
+            planned=posts.select("post_id", "created_at", "scheduled_at", "planned_at"),
+            requests=request_rows(posts),
+            past=labelled_rows(posts, outcomes, features, until=window.end_at),
+            features=features,
+        )
+        scored = [_predictions_of_day(installation, day, known) for day in window.days()]
         rows = pl.concat([pl.DataFrame(schema=PREDICTIONS_SCHEMA), *scored])
         table = installation.lake.table(PREDICTIONS, spec.TASK, PREDICTIONS_SCHEMA, partition_by=(DAY,))
         commit = with_fresh_input(lambda: table.replace_window(table.open(), rows, window, allow_empty=True))
@@ -140,19 +156,27 @@ def _engagement_predictions(partitions: Partitions) -> dg.AssetsDefinition:
     return engagement
 
 
-def _predictions_of_day(
-    installation: Installation, day: date, planned: pl.DataFrame, requests: pl.DataFrame, features: FeatureFrames
-) -> pl.DataFrame:
+@dataclass(frozen=True)
+class _Known:
+    """What scoring reads, for all days at once; each day and each post looks only at what was known by then."""
+
+    planned: pl.DataFrame
+    requests: pl.DataFrame
+    past: pl.DataFrame
+    features: FeatureFrames
+
+
+def _predictions_of_day(installation: Installation, day: date, known: _Known) -> pl.DataFrame:
     """The posts that were written by the day's end and scheduled for later, scored."""
     end = Window.of_days(day, day).end_at
-    waiting = planned.filter(pl.col("created_at") < end, pl.col("scheduled_at") >= end)
+    waiting = known.planned.filter(pl.col("created_at") < end, pl.col("scheduled_at") >= end)
     model = store.newest(installation.lake, spec.TASK, day)
     if model is None or waiting.is_empty():
         return pl.DataFrame(schema=PREDICTIONS_SCHEMA)
     week, artefact = model
-    asked = requests.join(waiting.select("post_id"), on="post_id", how="semi", maintain_order="left")
+    asked = known.requests.join(waiting.select("post_id"), on="post_id", how="semi", maintain_order="left")
     return (
-        scoring.score(artefact, asked, features)
+        scoring.score(artefact, asked, known.past, known.features)
         .join(waiting.select("post_id", "planned_at"), on="post_id", how="left", maintain_order="left")
         .with_columns(pl.lit(week).alias("model_week"), pl.lit(day).alias(DAY))
         .select(PREDICTIONS_SCHEMA.names())
@@ -169,18 +193,25 @@ def _features(installation: Installation) -> FeatureFrames:
 
 
 def _training_metadata(training: Training) -> dict[str, Any]:
-    card, evaluation = training.artefact.card, training.evaluation
+    model, evaluation = training.artefact, training.evaluation
     ours = evaluation.metrics["model"]
     return {
-        "model_version": training.artefact.version,
-        "trees": card["trees"],
-        "rows_trained": card["shipped"]["rows"],
-        "rows_evaluated": card["evaluated"]["rows_later"],
+        "model_version": model.version,
+        "rows_trained": model.card["shipped"]["rows"],
+        "rows_evaluated": model.card["evaluated"]["rows_later"],
         "mae_log": ours["mae"],
         "spearman": ours["spearman"],
         "metrics": _table(evaluation.metrics_table()),
-        "error_by_platform": _table(evaluation.platform_table()),
+        "error_by_platform": _table(plots.platform_errors(evaluation)),
+        "feature_gain": _table(plots.feature_gains(model).head(plots.GAINS_SHOWN)),
+        "plot_predicted_against_actual": _picture(plots.predicted_against_actual(evaluation), "predicted against actual"),
+        "plot_error_by_platform": _picture(plots.error_by_platform(evaluation), "error by platform"),
+        "plot_feature_gain": _picture(plots.feature_gain(model), "feature gain"),
     }
+
+
+def _picture(figure: "Figure", words: str) -> dg.MarkdownMetadataValue:
+    return dg.MetadataValue.md(markdown(figure, words))
 
 
 def _table(frame: pl.DataFrame) -> dg.TableMetadataValue:

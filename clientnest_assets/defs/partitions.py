@@ -59,6 +59,8 @@ def by_day(context: dg.AssetExecutionContext, days: Mapping[date, Mapping[str, o
 
 LOOKS_AHEAD = "clientnest/looks_ahead_days"
 """Tag: a partition is made of so many days after its own too, and is made again while they pass."""
+LOOKS_BACK = "clientnest/looks_back"
+"""Tag: a partition is made of all days before its own too, and is behind once one of them is made again."""
 
 
 def looking_back(days: int) -> dg.TimeWindowPartitionMapping:

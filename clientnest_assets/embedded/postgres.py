@@ -89,7 +89,7 @@ class EmbeddedPostgres:
             pid, port, status = int(lines[0]), int(lines[3]), lines[7].strip()
         except (OSError, ValueError, IndexError):
             return None
-        if status != "ready" or not _is_postgres(pid):
+        if status != "ready" or not _serves(pid, self.data):
             return None
         return Server(port, pid, self._password_file.read_text())
 
@@ -123,16 +123,18 @@ class EmbeddedPostgres:
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return False
+            self._prepare_for_root()
             self._execute("pg_ctl", "stop", "-D", str(self.data), "-m", "fast", "-w")
         return True
 
     @contextmanager
     def lease(self) -> Iterator[Server]:
         """The running server, held: while any lease lives, `stop` declines. The kernel ends a killed process' lease."""
-        server = self.ensure_running()
+        self.folder.mkdir(parents=True, exist_ok=True)
         with self._users.open("a") as users:
+            # Held before the server is looked for: nobody stops it in between.
             fcntl.flock(users, fcntl.LOCK_SH)
-            yield server
+            yield self.ensure_running()
 
     def _initialise(self) -> None:
         self._prepare_for_root()
@@ -141,11 +143,11 @@ class EmbeddedPostgres:
         # Made beside its final place and moved in one step, so that a kill never leaves half a cluster.
         fresh = self.folder / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
-        if not self._password_file.exists():
-            self._password_file.touch(mode=0o600)
-            self._password_file.write_text(secrets.token_urlsafe(32))
+        self._password_file.touch(mode=0o600)
+        self._password_file.write_text(secrets.token_urlsafe(32))
         fresh.mkdir(mode=0o700)
         password = self.folder / "initial-password"
+        password.touch(mode=0o600)
         password.write_text(self._password_file.read_text())
         if _is_root():
             shutil.chown(fresh, SYSTEM_USER)
@@ -253,11 +255,13 @@ def _is_root() -> bool:
     return os.geteuid() == 0
 
 
-def _is_postgres(pid: int) -> bool:
+def _serves(pid: int, data: Path) -> bool:
+    """True if the process is alive and is the postmaster of this folder: after a crash its id may be another's."""
     try:
-        return "postgres" in psutil.Process(pid).name()
-    except psutil.NoSuchProcess:
+        arguments = psutil.Process(pid).cmdline()
+    except psutil.Error:
         return False
+    return "-D" in arguments and Path(arguments[arguments.index("-D") + 1]).resolve() == data.resolve()
 
 
 def _tail(file: Path, lines: int) -> list[str]:

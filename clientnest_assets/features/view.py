@@ -62,6 +62,7 @@ class FeatureView:
 
     @property
     def feature_names(self) -> list[str]:
+        """Names of the features, as declared."""
         return [feature.name for feature in self.features]
 
     @property

@@ -72,7 +72,8 @@ class Additive:
         require_columns(rows, self.traits.columns)
         if not self.effects:
             return np.zeros(rows.height)
-        return np.round(self.intercept + self._design(rows) @ np.array(self.effects), DECIMALS)
+        added: Vector = self.design(rows) @ np.array(self.effects)
+        return _rounded(self.intercept + added)
 
     def to_json(self) -> dict[str, Any]:
         """For a model's card."""
@@ -107,7 +108,7 @@ class Additive:
             card["penalty"],
         )
 
-    def _design(self, rows: pl.DataFrame) -> sparse.csr_array:
+    def design(self, rows: pl.DataFrame) -> sparse.csr_array:
         """One line per row: a 1 for each trait it has, once for all groups and once for its own."""
         from scipy import sparse
 
@@ -183,25 +184,23 @@ def fit_additive(
         max_members: at most so many members of each set, the most frequent.
     """
     empty = Additive(traits, _edges(rows, traits), _vocabulary(rows, traits, min_count, max_members))
-    design = empty._design(rows)
+    design = empty.design(rows)
     fold = np.arange(rows.height) % FOLDS
     parts = [_Sums.of(design[fold == k], target[fold == k], weight[fold == k]) for k in range(FOLDS)]
     total = parts[0]
     for part in parts[1:]:
         total = total + part
-    best: tuple[float, float, Vector] | None = None
+    tried: list[tuple[float, float, Vector]] = []
     for penalty in PENALTIES:
         predicted = np.empty(rows.height)
         for k, part in enumerate(parts):
             intercept, effects = (total - part).solve(penalty)
             predicted[fold == k] = intercept + design[fold == k] @ effects
-        loss = float(np.sum(weight * (target - predicted) ** 2))
-        if best is None or loss < best[0]:
-            best = loss, penalty, predicted
-    assert best is not None  # noqa: S101 - PENALTIES is not empty
-    intercept, effects = total.solve(best[1])
-    model = Additive(traits, empty.edges, empty.vocabulary, tuple(effects.tolist()), intercept, best[1])
-    return AdditiveFit(model, np.round(best[2], DECIMALS))
+        tried.append((float(np.sum(weight * (target - predicted) ** 2)), penalty, predicted))
+    _, penalty, out_of_fold = min(tried, key=lambda each: each[0])
+    intercept, effects = total.solve(penalty)
+    model = Additive(traits, empty.edges, empty.vocabulary, tuple(effects.tolist()), intercept, penalty)
+    return AdditiveFit(model, _rounded(out_of_fold))
 
 
 @dataclass(frozen=True)
@@ -248,7 +247,13 @@ class _Sums:
         normal = self.products - np.outer(self.traits, centre)
         normal[np.diag_indices_from(normal)] += penalty
         effects = linalg.solve(normal, self.with_target - self.traits * level, assume_a="pos", overwrite_a=True)
-        return round(float(level - centre @ effects), DECIMALS), np.round(effects, DECIMALS)
+        return round(float(level - centre @ effects), DECIMALS), _rounded(effects)
+
+
+def _rounded(values: Vector) -> Vector:
+    """To DECIMALS, and without a negative zero, which would be another text for the same number."""
+    rounded: Vector = np.round(values, DECIMALS) + 0.0
+    return rounded
 
 
 def _edges(rows: pl.DataFrame, traits: Traits) -> dict[str, tuple[float, ...]]:

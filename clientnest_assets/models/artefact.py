@@ -52,6 +52,11 @@ class Artefact:
 
     @cached_property
     def booster(self) -> lightgbm.Booster:
+        """The trees, read from the text.
+
+        Raises:
+            ForeignModelError: LightGBM cannot read them.
+        """
         import lightgbm
 
         try:
@@ -61,6 +66,7 @@ class Artefact:
 
     @cached_property
     def encoder(self) -> Encoder:
+        """The vocabulary the trees were trained with."""
         return Encoder.from_json(self.card["encoder"])
 
     def to_files(self) -> dict[str, bytes]:

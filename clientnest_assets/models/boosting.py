@@ -28,32 +28,10 @@ Vector = npt.NDArray[np.float64]
 
 
 def fit(
-    encoder: Encoder,
-    features: Matrix,
-    label: Vector,
-    parameters: Mapping[str, Any],
-    *,
-    rounds: int,
-    threads: int,
-    held_out: tuple[Matrix, Vector] | None = None,
-    patience: int = 50,
+    encoder: Encoder, features: Matrix, target: Vector, parameters: Mapping[str, Any], *, trees: int, threads: int
 ) -> lightgbm.Booster:
-    """A booster of at most `rounds` trees; with `held_out` it stops when those rows stop improving.
-
-    The held-out rows must come out of the training part: what is evaluated on may choose nothing.
-    The trees are the same at any number of threads.
-    """
+    """A booster of so many trees, the same at any number of threads."""
     import lightgbm
 
-    # Names are kept in the card: LightGBM takes no JSON characters in its own.
-    data = lightgbm.Dataset(features, label, categorical_feature=encoder.categorical_positions)
-    settings = {**REPRODUCIBLE, **parameters, "num_threads": threads}
-    if held_out is None:
-        return lightgbm.train(settings, data, num_boost_round=rounds)
-    return lightgbm.train(
-        settings,
-        data,
-        num_boost_round=rounds,
-        valid_sets=[lightgbm.Dataset(*held_out, reference=data)],
-        callbacks=[lightgbm.early_stopping(patience, verbose=False)],
-    )
+    data = lightgbm.Dataset(features, target, categorical_feature=encoder.categorical_positions)
+    return lightgbm.train({**REPRODUCIBLE, **parameters, "num_threads": threads}, data, num_boost_round=trees)

@@ -92,7 +92,11 @@ def category_code(name: str, vocabulary: tuple[str, ...]) -> pl.Expr:
     codes = pl.lit(UNKNOWN, pl.Int64)
     if vocabulary:
         numbers = list(range(1, len(vocabulary) + 1))
-        codes = pl.col(name).replace_strict(list(vocabulary), numbers, default=UNKNOWN, return_dtype=pl.Int64)
+        codes = (
+            pl.col(name)
+            .cast(pl.String)
+            .replace_strict(list(vocabulary), numbers, default=UNKNOWN, return_dtype=pl.Int64)
+        )
     return pl.when(pl.col(name).is_not_null()).then(codes).alias(name)
 
 

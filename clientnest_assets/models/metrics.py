@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 import polars as pl
+import polars.selectors as cs
 
+DECIMALS: Final = 9
 METRICS: Final = ("mae", "rmse", "spearman", "bias", "r2")
 """On the scale given: mean absolute error, root mean square error, rank correlation, mean of predicted
 less actual, and the share of the variance explained. Spearman and R² are null where they are undefined."""
@@ -26,10 +28,15 @@ def _expressions(actual: str, predicted: str) -> list[pl.Expr]:
 
 
 def regression_metrics(rows: pl.DataFrame, actual: str, predicted: str) -> dict[str, float | None]:
-    """The METRICS of one prediction over all rows, and how many `rows` there were."""
-    return rows.select(_expressions(actual, predicted)).row(0, named=True)
+    """The METRICS of one prediction over all rows, and how many `rows` there were.
+
+    Rounded to DECIMALS: the last bits of a sum depend on how Polars divides it among threads.
+    """
+    return rows.select(_expressions(actual, predicted)).with_columns(cs.float().round(DECIMALS)).row(0, named=True)
 
 
 def regression_metrics_by(rows: pl.DataFrame, group: str, actual: str, predicted: str) -> pl.DataFrame:
-    """The METRICS by group, one row a group, in the order of its name."""
-    return rows.group_by(group).agg(_expressions(actual, predicted)).sort(group)
+    """The METRICS by group, one row a group, in the order of its name; rounded likewise."""
+    return (
+        rows.group_by(group).agg(_expressions(actual, predicted)).with_columns(cs.float().round(DECIMALS)).sort(group)
+    )

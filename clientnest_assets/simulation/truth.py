@@ -78,3 +78,8 @@ def read_world(folder: Path) -> World:
         raise WorldError(f"no simulated world is recorded in {folder}: write one first with write_world")
     content = json.loads(path.read_text())
     return World(**{**content, "last_day": date.fromisoformat(content["last_day"])})
+
+
+def read_posts(folder: Path) -> pl.DataFrame:
+    """The truth of each published post: its expected engagement and what that is made of. One row a post."""
+    return pl.read_parquet(folder / "posts.parquet")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import polars as pl
@@ -11,6 +12,8 @@ from clientnest_assets.contracts.postgres import column_type, literal, quote
 from clientnest_assets.partitions import Window
 
 SOURCE_NAME = "app_database"
+LENGTH = re.compile(r"(?<=character varying)\(\d+\)|(?<=timestamp)\(\d\)")
+"""The length of a text or the precision of a time, which a type may have on the way to the contract's."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,8 @@ def read_window(url: str, contract: Contract, window: Window) -> Extract:
 
     with adbc.connect(url) as connection, connection.cursor() as cursor:
         cursor.execute(
-            "select attname::text as name, format_type(atttypid, atttypmod) as type from pg_attribute "
+            "select attname::text as name, case typtype when 'e' then 'text' else format_type(atttypid, atttypmod) end "
+            "as type from pg_attribute join pg_type on pg_type.oid = atttypid "
             f"where attrelid = to_regclass({literal(quote(contract.name))}) and attnum > 0 and not attisdropped"
         )
         found = dict(cursor.fetch_polars().iter_rows())
@@ -58,7 +62,7 @@ def _require_table(contract: Contract, found: dict[str, str]) -> None:
     retyped = [
         f"{name} is {found[name]} instead of {column_type(dtype)}"
         for name, dtype in contract.source_schema.items()
-        if name in found and found[name] not in _accepted(dtype)
+        if name in found and LENGTH.sub("", found[name]) not in _accepted(dtype)
     ]
     if missing or retyped:
         problems = [f"missing: {', '.join(missing)}"] if missing else []

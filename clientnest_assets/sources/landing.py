@@ -30,6 +30,7 @@ class Batch:
 
     @property
     def rows(self) -> int:
+        """Rows of both parts."""
         return self.raw.height + self.quarantine.height
 
 

@@ -28,7 +28,7 @@ from clientnest_assets.features.store import store_window
 from clientnest_assets.partitions import Window
 from clientnest_assets.sources import app_database
 from clientnest_assets.sources.landing import land_window, prepare
-from clientnest_assets.warehouse.dbt import connection_environment, run_dbt
+from clientnest_assets.warehouse import dbt
 from clientnest_assets.warehouse.load import create_raw_tables, load_window
 
 DAILY = " or ".join(
@@ -131,22 +131,13 @@ def _load(session: Session, window: Window) -> int:
 
 
 def _dbt(session: Session, layer: str, window: Window | None) -> int:
-    import psycopg
-
     installation = session.installation
-    environment = connection_environment(installation.warehouse_url)
-    if window:
-        environment |= {"CLIENTNEST_DBT_MIN_DATE": str(window.start), "CLIENTNEST_DBT_MAX_DATE": str(window.end)}
-    arguments = ["build", "--select", f"fqn:clientnest.{layer}", "--exclude-resource-type", "unit_test"]
-    run_dbt(arguments, installation.home, environment)
-    with psycopg.connect(installation.warehouse_url) as connection:
-        connection.execute("analyze")
-        found = connection.execute(
-            "select coalesce(sum(c.reltuples), 0)::bigint from pg_class c join pg_namespace n on n.oid = c.relnamespace "
-            "where n.nspname = %s and c.relkind = 'r'",
-            (layer,),
-        ).fetchone()
-    return int(found[0]) if found else 0
+    graph = session.definitions.resolve_asset_graph()
+    models = [key.path[-1] for key in graph.asset_keys_for_group(layer)]
+    built = dbt.build(installation.home, installation.warehouse_url, sorted(models), window)
+    if built.failures:
+        raise typer.Exit(1)
+    return sum(rows for name, rows in built.rows.items() if name.startswith("model."))
 
 
 def _features(session: Session, window: Window) -> int:

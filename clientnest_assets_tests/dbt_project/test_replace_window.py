@@ -10,12 +10,9 @@ FACTS_ONLY = ("--select", "path:models/facts", "--exclude-resource-type", "unit_
 
 
 @pytest.fixture
-def copy(warehouse):
+def copy(warehouse, databases):
     """The built warehouse, to be changed by one test."""
-    copied = replace(warehouse, database="copy")
-    warehouse.execute("drop database if exists copy")
-    warehouse.execute("create database copy template postgres")
-    return copied
+    return replace(warehouse, url=databases.create(warehouse.url))
 
 
 def test_a_window_built_again_replaces_itself(copy):

@@ -41,7 +41,9 @@ def frame(keys: tuple[str, ...], rows: list[tuple[int | None, ...]]) -> pl.DataF
     """Rows of keys, event minute, known minute, value."""
     schema = {**dict.fromkeys(keys, pl.Int64), "event_at": MOMENT, "known_at": MOMENT, "value": pl.Int64}
     n = len(keys)
-    return pl.DataFrame([(*row[:n], at(row[n]), at(row[n + 1]), row[n + 2]) for row in rows], schema=schema, orient="row")
+    return pl.DataFrame(
+        [(*row[:n], at(row[n]), at(row[n + 1]), row[n + 2]) for row in rows], schema=schema, orient="row"
+    )
 
 
 def entities(rows: list[tuple[int | None, int | None, int | None]]) -> pl.DataFrame:

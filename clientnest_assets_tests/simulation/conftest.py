@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -12,7 +12,6 @@ import polars as pl
 import pytest
 
 from clientnest_assets.contracts import APP_TABLES
-from clientnest_assets.embedded.postgres import EmbeddedPostgres
 from clientnest_assets.simulation import World
 from clientnest_assets.simulation.story import Story
 from clientnest_assets.simulation.truth import TruthFiles
@@ -68,10 +67,6 @@ def small(simulate: Simulate) -> Simulated:
     return simulate(World(users=1_000, days=50, seed=11, last_day=date(2026, 4, 19)))
 
 
-@pytest.fixture(scope="session")
-def app_database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("home"))
-    try:
-        yield server.ensure_running().url("postgres")
-    finally:
-        server.stop()
+@pytest.fixture
+def app_database_url(databases) -> str:
+    return databases.create()

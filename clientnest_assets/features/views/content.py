@@ -20,7 +20,7 @@ MAX_WORDS: Final = 80
 
 _HASHTAG = r"\B#(\w+)"
 _MENTION = r"\B@\w+"
-_WORD = r"[@#]?\p{L}[\p{L}\p{M}\p{N}_'’]+"
+_WORD = r"@?\p{L}[\p{L}\p{M}\p{N}_'\u{2019}]+"
 _ADDRESS = r"(?i)(?:\bhttps?://|\bwww\.)\S+"
 _LINK = r"(?i)\bhttps?://\S|\bwww\.\w"
 # Members of a joined emoji count one by one; the three signs are punctuation that Unicode lists as pictures.
@@ -39,7 +39,7 @@ FEATURES: Final = (
     Feature("has_question", pl.Boolean(), "True if the text has a question mark.", None, default=False),
     Feature("has_link", pl.Boolean(), "True if the text has a web address.", None, default=False),
     Feature("is_reply", pl.Boolean(), "True if the text begins with a mention.", None, default=False),
-    Feature("is_repost", pl.Boolean(), "True if the text quotes another post: RT @…, or \"@….", None, default=False),
+    Feature("is_repost", pl.Boolean(), 'True if the text quotes another post: RT @…, or "@….', None, default=False),
     Feature("content_category", pl.String(), "The product's content category.", None, "Unknown"),
     Feature("media_type", pl.String(), "What is attached, as the app names it; null if unknown."),
     Feature("ai_generated", pl.Boolean(), "True if the text came from ClientNest's AI.", None, default=False),
@@ -83,10 +83,7 @@ def content_features(posts: pl.LazyFrame) -> pl.LazyFrame:
         count(_EMOJI).alias("emoji_count"),
         count("!").alias("exclamation_count"),
         count(r"\d+(?:[.,]\d+)*").alias("number_count"),
-        pl.when(letters > 0)
-        .then(text.str.count_matches(r"\p{Lu}") / letters)
-        .otherwise(0.0)
-        .alias("uppercase_share"),
+        pl.when(letters > 0).then(text.str.count_matches(r"\p{Lu}") / letters).otherwise(0.0).alias("uppercase_share"),
         text.str.contains("?", literal=True).alias("has_question"),
         text.str.contains(_LINK).alias("has_link"),
         text.str.contains(r"^\s*\.?@\w").alias("is_reply"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import polars as pl
 
@@ -22,16 +22,30 @@ class NaiveRules:
     @classmethod
     def fit(cls, rows: pl.DataFrame) -> Self:
         """The means of the training rows."""
-        means = rows.group_by("platform").agg(pl.col(LABEL).mean()).sort("platform")
-        return cls(dict(means.iter_rows()), float(rows[LABEL].to_numpy().mean()))
+        # Summed by NumPy, in the order of the rows: a mean over groups in Polars has changing last bits.
+        labels = rows[LABEL].to_numpy()
+        platforms = rows["platform"].to_numpy()
+        means = {name: float(labels[platforms == name].mean()) for name in sorted(rows["platform"].unique())}
+        return cls(means, float(labels.mean()))
 
     def predict(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The rows with both rules' predictions of LABEL added, under the rules' names."""
         platform_mean = pl.col("platform").replace_strict(
-            list(self.platform_means), list(self.platform_means.values()), default=self.overall_mean,
+            list(self.platform_means),
+            list(self.platform_means.values()),
+            default=self.overall_mean,
             return_dtype=pl.Float64,
         )
         return rows.with_columns(
             platform_mean.alias(PLATFORM_MEAN),
             pl.coalesce(column(HISTORY, "mean_log_20"), platform_mean).alias(TRAILING_MEAN),
         )
+
+    def to_json(self) -> dict[str, Any]:
+        """For the model's card."""
+        return {"platform_means": dict(self.platform_means), "overall_mean": self.overall_mean}
+
+    @classmethod
+    def from_json(cls, card: Mapping[str, Any]) -> Self:
+        """Back from the card."""
+        return cls(card["platform_means"], card["overall_mean"])

@@ -19,6 +19,7 @@ from clientnest_assets.models.engagement.spec import LABEL, LABEL_KNOWN_AT
 
 REQUEST_COLUMNS: Final = (
     "post_id",
+    "user_id",
     "account_id",
     "platform",
     AS_OF,
@@ -41,7 +42,7 @@ def request_rows(posts: pl.DataFrame) -> pl.DataFrame:
     written strictly before.
 
     Args:
-        posts: all of dim_post, because a post's account is known by its other posts: post_id, account_id,
+        posts: all of dim_post, because a post's account is known by its other posts: post_id, user_id, account_id,
             platform, created_at, planned_at, author_timezone.
     """
     earlier = pl.lit(1, pl.Int64)
@@ -88,8 +89,8 @@ def labelled_rows(
         features: the stored rows of the views the model reads.
         until: the end of the training partition, exclusive.
     """
-    labels = outcomes.filter(
-        pl.col("mature_engagement_score").is_not_null(), pl.col(LABEL_KNOWN_AT) < until
-    ).select("post_id", LABEL_KNOWN_AT, pl.col("mature_engagement_score").cast(pl.Float64).log1p().alias(LABEL))
+    labels = outcomes.filter(pl.col("mature_engagement_score").is_not_null(), pl.col(LABEL_KNOWN_AT) < until).select(
+        "post_id", LABEL_KNOWN_AT, pl.col("mature_engagement_score").cast(pl.Float64).log1p().alias(LABEL)
+    )
     requests = request_rows(posts).join(labels, on="post_id", how="inner", maintain_order="left", validate="1:1")
     return with_features(requests, features)

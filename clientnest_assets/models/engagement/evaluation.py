@@ -10,11 +10,11 @@ from typing import Final
 
 import polars as pl
 
+from clientnest_assets.models.engagement.predictor import PREDICTED
 from clientnest_assets.models.engagement.spec import LABEL, NAIVE_RULES
 from clientnest_assets.models.errors import ModelError
 from clientnest_assets.models.metrics import METRICS, regression_metrics, regression_metrics_by
 
-PREDICTED: Final = "predicted_log_engagement"
 MODEL: Final = "model"
 _TRUTH: Final = "expected_log1p_engagement_score"
 
@@ -38,8 +38,7 @@ class Evaluation:
         """
         ours = self.metrics[MODEL]
         return all(
-            _number(ours["mae"]) < _number(theirs["mae"])
-            and _number(ours["spearman"]) > _number(theirs["spearman"])
+            _number(ours["mae"]) < _number(theirs["mae"]) and _number(ours["spearman"]) > _number(theirs["spearman"])
             for theirs in (self.metrics[rule] for rule in NAIVE_RULES)
         )
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
 import polars as pl
 
 from clientnest_assets.features.point_in_time import AS_OF, status_column
 from clientnest_assets.models.artefact import Artefact
-from clientnest_assets.models.engagement.baselines import NaiveRules
 from clientnest_assets.models.engagement.dataset import FeatureFrames, with_features
-from clientnest_assets.models.engagement.evaluation import PREDICTED
+from clientnest_assets.models.engagement.predictor import PREDICTED, Predictor
 from clientnest_assets.models.engagement.spec import CONTENT, HISTORY, TRAILING_MEAN
 from clientnest_assets.models.errors import ForeignModelError
 
@@ -31,7 +29,7 @@ PREDICTION_SCHEMA: Final = pl.Schema(
 )
 
 
-def score(model: Artefact, requests: pl.DataFrame, features: FeatureFrames) -> pl.DataFrame:
+def score(model: Artefact, requests: pl.DataFrame, past: pl.DataFrame, features: FeatureFrames) -> pl.DataFrame:
     """One prediction per request, in the order of the requests (PREDICTION_SCHEMA).
 
     `predicted_engagement_score` is the prediction on the scale of the score, never below 0: near the
@@ -41,28 +39,21 @@ def score(model: Artefact, requests: pl.DataFrame, features: FeatureFrames) -> p
     Args:
         model: a trained engagement model.
         requests: `request_rows`, or some of them.
+        past: `labelled_rows` of at least the requests' users; none of them is used before it was known.
         features: the stored rows of the views.
 
     Raises:
         ForeignModelError: the model was trained on another version of a feature view, or on other columns.
     """
     _require_same_views(model)
-    naive = NaiveRules(model.card["naive"]["platform_means"], model.card["naive"]["overall_mean"])
-    rows = naive.predict(with_features(requests, features))
-    predicted = (
-        model.booster.predict(model.encoder.encode(rows), num_threads=1) if rows.height else np.empty(0, np.float64)
-    )
-    return (
-        rows.with_columns(pl.Series(PREDICTED, predicted, dtype=pl.Float64))
-        .with_columns(
-            pl.col(PREDICTED).exp().sub(1).clip(0).alias("predicted_engagement_score"),
-            pl.col(TRAILING_MEAN).exp().sub(1).clip(0).alias("naive_engagement_score"),
-            pl.col(status_column(CONTENT)).alias("content_status"),
-            pl.col(status_column(HISTORY)).alias("history_status"),
-            pl.lit(model.version).alias("model_version"),
-        )
-        .select(PREDICTION_SCHEMA.names())
-    )
+    rows = Predictor.of(model).predict(with_features(requests, features), past)
+    return rows.with_columns(
+        pl.col(PREDICTED).exp().sub(1).clip(0).alias("predicted_engagement_score"),
+        pl.col(TRAILING_MEAN).exp().sub(1).clip(0).alias("naive_engagement_score"),
+        pl.col(status_column(CONTENT)).alias("content_status"),
+        pl.col(status_column(HISTORY)).alias("history_status"),
+        pl.lit(model.version).alias("model_version"),
+    ).select(PREDICTION_SCHEMA.names())
 
 
 def _require_same_views(model: Artefact) -> None:

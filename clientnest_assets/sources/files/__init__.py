@@ -1,13 +1,9 @@
 """Files from elsewhere: read by a mapping, checked, and landed in the raw tables."""
 
-from clientnest_assets.sources.files.importing import Checked, Imported, check_file, land_file, source_name
-from clientnest_assets.sources.files.mapping import (
-    Mapping,
-    MappingError,
-    load_mapping,
-    packaged_mappings,
-    parse_mapping,
-)
+from clientnest_assets.sources.files.checking import Checked
+from clientnest_assets.sources.files.importing import Imported, check_file, land_file, source_name
+from clientnest_assets.sources.files.loading import load_mapping, packaged_mappings, parse_mapping
+from clientnest_assets.sources.files.mapping import Mapping, MappingError
 from clientnest_assets.sources.files.reading import FileError, import_name
 
 __all__ = [

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
+from typing import cast
 
 import dataframely as dy
 import polars as pl
@@ -23,7 +24,7 @@ from clientnest_assets.sources.files.records import RECORD
 from clientnest_assets.sources.files.staging import ORIGINAL, UNKNOWN_DAY, Staged
 from clientnest_assets.sources.landing import QUARANTINE_SCHEMA, Batch, quarantine_table, raw_table
 
-ROWS_PER_COMMIT = 1_000_000
+ROWS_PER_COMMIT = 500_000
 """A window grows by whole days until it has so many rows. It is what is in memory, and in one commit, at a time."""
 
 
@@ -37,6 +38,7 @@ class CheckedWindow:
     bad: int
 
     def read(self) -> Batch:
+        """The batch, from disk."""
         return Batch(pl.read_parquet(self.folder / "raw.parquet"), pl.read_parquet(self.folder / "quarantine.parquet"))
 
 
@@ -53,21 +55,28 @@ class Checked:
     """The first and the last day with good rows."""
     rows_held: int
     """Rows of this source that the raw table holds before."""
+    unread: list[str]
+    """Columns of the file that no table of the mapping is made from."""
 
     @cached_property
     def good(self) -> int:
+        """Rows that can land."""
         return sum(each.good for each in self.windows)
 
     @cached_property
     def bad(self) -> int:
+        """Rows for quarantine."""
         return sum(each.bad for each in self.windows)
 
     @property
     def records(self) -> int:
+        """Rows of the file."""
         return self.good + self.bad
 
 
-def check(lake: Lake, staged: Staged, source: str, folder: Path, *, replace_versions: bool = False) -> Checked:
+def check(
+    lake: Lake, staged: Staged, source: str, folder: Path, *, unread: list[str], replace_versions: bool = False
+) -> Checked:
     """Parts the staged rows into good and bad, window by window.
 
     Bad are: what staging found; all but the first of rows alike in every column; rows whose key stands in another row
@@ -79,14 +88,15 @@ def check(lake: Lake, staged: Staged, source: str, folder: Path, *, replace_vers
         staged: the file's rows.
         source: the file's name as a source.
         folder: an empty one, for the batches.
+        unread: the file's columns that the mapping leaves out, to be told.
         replace_versions: see `landing.land_window`.
     """
     contract = staged.contract
     raw, quarantine = raw_table(lake, contract).row_counts(), quarantine_table(lake, contract).row_counts()
     mine = raw.filter(pl.col(SOURCE) == source)
     rows = staged.scan()
-    by_day = rows.group_by(DAY).agg(pl.len().alias("rows")).collect().cast({"rows": pl.Int64})
-    fallback = by_day.get_column(DAY).min() or UNKNOWN_DAY
+    by_day = rows.group_by(DAY).agg(pl.len().cast(pl.Int64).alias("rows")).collect()
+    fallback = cast("date | None", by_day.get_column(DAY).min()) or UNKNOWN_DAY
     held_days = pl.concat([mine.select(DAY), quarantine.filter(pl.col(SOURCE) == source).select(DAY)])
     spread = pl.concat(
         [by_day.with_columns(pl.col(DAY).fill_null(fallback)), held_days.with_columns(rows=pl.lit(0, pl.Int64))]
@@ -103,7 +113,9 @@ def check(lake: Lake, staged: Staged, source: str, folder: Path, *, replace_vers
     rules: Counter[str] = Counter()
     days: list[date] = []
     for number, window in enumerate(_windows(spread)):
-        here = pl.col(DAY).fill_null(fallback).is_between(window.start, window.end, closed="left")
+        here = pl.col(DAY).is_between(window.start, window.end, closed="left")
+        if window.start <= fallback < window.end:
+            here |= pl.col(DAY).is_null()
         batch = against.batch(rows.filter(here).collect(), window, fallback)
         target = folder / f"{number:06}"
         target.mkdir(parents=True)
@@ -112,7 +124,7 @@ def check(lake: Lake, staged: Staged, source: str, folder: Path, *, replace_vers
         windows.append(CheckedWindow(window, target, batch.raw.height, batch.quarantine.height))
         broken = batch.quarantine.get_column(RULES).explode().value_counts()
         rules.update(dict(broken.iter_rows()))
-        days += [day for day in (batch.raw.get_column(DAY).min(), batch.raw.get_column(DAY).max()) if day]  # type: ignore[misc]
+        days += batch.raw.get_column(DAY).unique().to_list()
     return Checked(
         contract=contract,
         source=source,
@@ -120,6 +132,7 @@ def check(lake: Lake, staged: Staged, source: str, folder: Path, *, replace_vers
         rules=rules,
         days=(min(days), max(days)) if days else None,
         rows_held=int(mine.get_column("rows").sum()),
+        unread=unread,
     )
 
 
@@ -145,7 +158,7 @@ class _Against:
             rows.filter(pl.col(RULES).list.len() > 0).select(RECORD, RULES),
             _broken(copies, "duplicate_row"),
             _broken(fit.join(self.elsewhere, on=self.contract.key, how="semi"), "held_elsewhere"),
-            _broken(fit.join(self.repeated, on=self.contract.key, how="semi"), f"{self.contract.key[0]}|primary_key"),
+            _broken(fit.join(self.repeated, on=self.contract.key, how="semi"), "primary_key"),
             _broken(self._changed(fit, window), "version_changed"),
         ]
         known = pl.concat(found)
@@ -165,7 +178,7 @@ class _Against:
         raw = valid.join(rows.select(RECORD, DAY), on=RECORD).with_columns(pl.lit(self.source).alias(SOURCE))
         return Batch(
             raw.select(self.contract.landed_schema.names()).sort(DAY, *self.contract.key),
-            quarantine.cast(dict(QUARANTINE_SCHEMA)).sort(DAY, "row"),
+            quarantine.match_to_schema(QUARANTINE_SCHEMA).sort(DAY, "row"),
         )
 
     def _changed(self, fit: pl.DataFrame, window: Window) -> pl.DataFrame:

@@ -16,7 +16,7 @@ from typing import cast
 
 import polars as pl
 
-from clientnest_assets.sources.files.mapping import ColumnSpec, Constant, FileForm, template_parts, template_tail
+from clientnest_assets.sources.files.mapping import ColumnSpec, Constant, FileForm, template_parts
 
 ISO_FORMATS = (
     "%Y-%m-%d %H:%M:%S%.f%z",
@@ -31,6 +31,7 @@ TRUE = ("true", "t", "yes", "y", "1")
 FALSE = ("false", "f", "no", "n", "0")
 SUM_SCALE = 12
 """Digits behind the point while numbers are added, before the sum is rounded to its column's own."""
+FIRST_YEAR = 1000
 SEPARATOR = "\x1f"
 NOTHING = "\x00"
 UTC_MICROSECONDS = pl.Datetime("us", "UTC")
@@ -74,8 +75,8 @@ def reading(
 def texts(spec: ColumnSpec) -> tuple[pl.Expr, pl.Expr]:
     """The text that a column or template gives, and what `extract` and `values` make of it (null: nothing)."""
     if spec.template is not None:
-        pieces = [pl.lit(before) + pl.col(name) for before, name in template_parts(spec.template)]
-        given = pl.concat_str(*pieces, pl.lit(template_tail(spec.template)))
+        parts = template_parts(spec.template)
+        given = pl.concat_str(pl.lit(text) if name is None else pl.lit(text) + pl.col(name) for text, name in parts)
     else:
         given = pl.col(cast("str", spec.column))
     found = given
@@ -139,7 +140,7 @@ def number(text: pl.Expr, dtype: pl.DataType, form: FileForm) -> pl.Expr:
             return pl.when(value.is_finite()).then(value)
         case pl.Decimal():
             exact = plain.str.extract(rf"^([+-]?[0-9]*(?:\.[0-9]{{0,{dtype.scale}}})?)0*$", 0)
-            # A small cost is often written as 1e-05: the shortest text of a binary number. It is exact when it comes back.
+            # A small cost is often written as 1e-05, the shortest text of a binary number: exact when it comes back.
             binary = plain.str.extract(r"(?i)^[+-]?[0-9.]+e[+-]?[0-9]+$", 0).cast(pl.Float64, strict=False)
             shortened = binary.round(dtype.scale).cast(dtype, strict=False)
             return (
@@ -154,6 +155,8 @@ def number(text: pl.Expr, dtype: pl.DataType, form: FileForm) -> pl.Expr:
 def _time(text: pl.Expr, spec: ColumnSpec) -> pl.Expr:
     plain = text.str.strip_chars()
     times = pl.coalesce([_time_in(plain, form, spec) for form in spec.format])
+    # %Y takes 25 for the year 25: a format that does not fit.
+    times = pl.when(times.dt.year() >= FIRST_YEAR).then(times)
     if not spec.truncate:
         # The lake keeps microseconds. More digits than that would be lost, so they are not taken in silence.
         times = pl.when(~plain.str.contains(r"\.[0-9]{6}[0-9]*[1-9]")).then(times)
@@ -193,11 +196,9 @@ def _sum(weights: Mapping[str, object], dtype: pl.DataType, form: FileForm) -> R
     exact = pl.Decimal(38, SUM_SCALE)
     parts = {name: number(pl.col(name), exact, form) for name in weights}
     total = reduce(lambda left, right: left + right, (parts[name] * pl.lit(weights[name]) for name in weights))
+    typed: pl.Expr = total.cast(dtype, strict=False)
     if isinstance(dtype, pl.Int64):
-        whole = total.cast(pl.Float64)
-        typed = pl.when(whole == whole.round(0)).then(total.cast(pl.Int64, strict=False))
-    else:
-        typed = total.cast(dtype, strict=False)
+        typed = pl.when(typed.cast(exact) == total).then(typed)
     unread = [pl.col(name).is_not_null() & part.is_null() for name, part in parts.items()]
     complete = pl.all_horizontal(pl.col(name).is_not_null() for name in weights)
     return Reading(typed, pl.any_horizontal(unread) | (complete & typed.is_null()))

@@ -25,7 +25,7 @@ from clientnest_assets.sources.landing import land_window, quarantine_table, raw
 
 
 class NothingGoodError(ClientNestError):
-    """No record of the file is fit for a table that holds rows of an earlier import: most likely the mapping is wrong."""
+    """No record of the file is fit for a table that holds rows of an earlier import: the mapping must be wrong."""
 
 
 class LostRowsError(RuntimeError):
@@ -49,6 +49,7 @@ class Imported:
     days_changed: list[date]
     """The days whose rows in raw are not what they were: what is made from them is stale."""
     rules: dict[str, int]
+    unread: list[str]
 
 
 def source_name(mapping: Mapping, name: str) -> str:
@@ -87,6 +88,7 @@ def check_file(
     name = name or import_name(path)
     records = read_records(path, mapping, name, advance)
     (folder / "staged").mkdir()
+    unread = [column for column in records.columns if column not in mapping.file_columns]
     staged = stage(records, mapping, folder / "staged", key, now or datetime.now(UTC))
     return [
         check(
@@ -94,6 +96,7 @@ def check_file(
             each,
             source_name(mapping, name),
             folder / "checked" / each.contract.name,
+            unread=unread,
             replace_versions=replace_versions,
         )
         for each in staged
@@ -107,7 +110,7 @@ def land_file(
     replace_versions: bool = False,
     advance: Callable[[Checked], None] = lambda _: None,
 ) -> list[Imported]:
-    """Lands what `check_file` found. Every window is one commit a table; a kill in between is mended by importing again.
+    """Lands what `check_file` found, one commit a table and window. After a kill in between, import again.
 
     Raises:
         NothingGoodError: before anything is written, if a table would lose all rows of an earlier import to bad ones.
@@ -117,7 +120,7 @@ def land_file(
         if each.good == 0 and each.rows_held and (each.contract.kind == "append" or replace_versions):
             raise NothingGoodError(
                 f"none of the {each.records:,} records is fit for {each.contract.name} ({in_words(each.rules)}), and "
-                f"{each.rows_held:,} rows of an earlier import would be lost. Nothing was changed. Is the mapping right?"
+                f"{each.rows_held:,} rows of an earlier import would go. Nothing was changed. Is the mapping right?"
             )
     return [_land(lake, each, replace_versions=replace_versions, advance=advance) for each in checked]
 
@@ -176,6 +179,7 @@ def _land(lake: Lake, checked: Checked, *, replace_versions: bool, advance: Call
         days=checked.days,
         days_changed=sorted(changed),
         rules=dict(checked.rules),
+        unread=checked.unread,
     )
 
 

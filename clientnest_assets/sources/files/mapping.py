@@ -12,21 +12,17 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cached_property
-from importlib import resources
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import polars as pl
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from clientnest_assets.contracts import CONTRACTS, Contract
 from clientnest_assets.errors import ClientNestError
 
 FILE_NAME = "$file"
 """Stands for the imported file's name wherever a mapping names a column of the file."""
-SUFFIXES = (".yaml", ".yml")
 ORIGINS = ("column", "constant", "template", "hash", "sum")
 TIME_KEYS = ("format", "zone", "ambiguous", "truncate", "plus")
 
@@ -91,6 +87,7 @@ class Offset(Strict):
 
     @property
     def timedelta(self) -> timedelta:
+        """The offset as Python has it."""
         return timedelta(days=self.days, hours=self.hours, minutes=self.minutes, seconds=self.seconds)
 
 
@@ -154,7 +151,7 @@ class ColumnSpec(Strict):
     @field_validator("template")
     @classmethod
     def _template(cls, value: str | None) -> str | None:
-        if value is not None and not template_parts(value):
+        if value is not None and all(name is None for _, name in template_parts(value)):
             raise ValueError("a template without {column} is a constant: use constant")
         return value
 
@@ -174,11 +171,12 @@ class ColumnSpec(Strict):
     @property
     def reads(self) -> set[str]:
         """The columns (of the file, or named under `values`) that the value is made from."""
-        named = {self.column} if self.column else set()
-        return named | set(self.hash or ()) | set(self.sum or ()) | {name for _, name in template_parts(self.template)}
+        placed = {name for _, name in template_parts(self.template or "") if name is not None}
+        return placed | {self.column or ""} - {""} | set(self.hash or ()) | set(self.sum or ())
 
     @property
     def has_default(self) -> bool:
+        """True if the mapping says what stands for a missing value; null counts as said."""
         return "default" in self.model_fields_set
 
 
@@ -189,7 +187,7 @@ class TableMapping(Strict):
 
 
 class Mapping(Strict):
-    """One mapping file. Make it with `load_mapping` or `parse_mapping`."""
+    """One mapping file. Make it with `loading.load_mapping`."""
 
     source: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     description: str = ""
@@ -233,7 +231,7 @@ class Mapping(Strict):
 
     @cached_property
     def personal_columns(self) -> frozenset[str]:
-        """The file's columns that hold personal data: those named, and those that a personal column of ours is made from."""
+        """The file's columns that hold personal data: those named, and those a personal column of ours is made from."""
         feeding = {
             name
             for table, contract in self.contracts.items()
@@ -259,70 +257,18 @@ class Mapping(Strict):
         return self.model_copy(update={"tables": {table: self.tables[table]}})
 
 
-def template_parts(template: str | None) -> list[tuple[str, str]]:
-    """The placeholders of a template: for each, the literal text before it and its name.
+def template_parts(template: str) -> list[tuple[str, str | None]]:
+    """A template in pieces: a text, and the column that stands after it (None where none does).
 
     Raises:
         ValueError: if a brace is not closed, or a placeholder has a conversion or format.
     """
     parts = []
-    for before, name, form, conversion in string.Formatter().parse(template or ""):
+    for before, name, form, conversion in string.Formatter().parse(template):
         if form or conversion or name == "":
             raise ValueError("a template holds only {column}; braces of the text are written {{ and }}")
-        if name is not None:
-            parts.append((before, name))
+        parts.append((before, name))
     return parts
-
-
-def template_tail(template: str) -> str:
-    """The literal text after the last placeholder."""
-    return "".join(before for before, name, _, _ in string.Formatter().parse(template) if name is None)
-
-
-def load_mapping(where: str) -> Mapping:
-    """The mapping in a file, or the packaged one of that name.
-
-    Raises:
-        MappingError: if there is no such mapping or it cannot be used; names file, key and remedy.
-    """
-    if where in packaged_mappings():
-        text = resources.files("clientnest_assets.sources.mappings").joinpath(f"{where}.yaml").read_text("utf-8")
-        return parse_mapping(text, f"{where}.yaml (packaged)")
-    path = Path(where)
-    if not path.is_file():
-        raise MappingError(
-            f"there is no mapping {where!r}: give the path of a .yaml file, or one of the packaged mappings "
-            f"({', '.join(packaged_mappings())})."
-        )
-    try:
-        return parse_mapping(path.read_text("utf-8"), where)
-    except UnicodeDecodeError as error:
-        raise MappingError(f"{where} is not UTF-8 text ({error.reason} at byte {error.start}).") from None
-
-
-def packaged_mappings() -> list[str]:
-    """The names of the mappings that come with the project."""
-    folder = resources.files("clientnest_assets.sources.mappings")
-    return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
-
-
-def parse_mapping(text: str, name: str) -> Mapping:
-    """The mapping that a YAML text describes; `name` is used in errors.
-
-    Raises:
-        MappingError: naming every key that is wrong, and the remedy.
-    """
-    try:
-        content = yaml.load(text, _UniqueKeys)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as error:
-        raise MappingError(f"{name} is not YAML: {error}") from None
-    if not isinstance(content, dict):
-        raise MappingError(f"{name} is no mapping: it must have at least the keys source and tables.")
-    try:
-        return Mapping.model_validate(content)
-    except ValidationError as error:
-        lines = "\n".join(f"  - {_problem(problem)}" for problem in error.errors())
-        raise MappingError(f"{name} cannot be used:\n{lines}") from None
 
 
 def _table_problems(table: str, mapping: TableMapping) -> Iterable[str]:
@@ -361,30 +307,3 @@ def _type_problems(where: str, spec: ColumnSpec, dtype: pl.DataType) -> Iterable
 
 def _is_without_zone(form: str) -> bool:
     return form not in ("iso", "unix", "unix_ms") and not re.search(r"%:?z", form)
-
-
-def _problem(problem: Any) -> str:
-    where = ".".join(str(part) for part in problem["loc"] if not str(part).startswith("function-"))
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    if problem["type"] == "extra_forbidden":
-        message = "unknown key; see docs/importing.md for the keys there are"
-    elif problem["type"] == "missing":
-        message = "is missing"
-    return f"{where}: {message}" if where else message
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """Refuses a key that stands twice; YAML would keep the last one without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice in one place", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep=deep)

@@ -83,14 +83,14 @@ def open_text(path: Path, form: FileForm, advance: Callable[[int], None] = lambd
         if start.startswith(magic) and not is_wide:
             raise FileError(f"{path} is {meaning}.")
     counted = _Counted(file, advance)
-    unpacked = gzip.GzipFile(fileobj=counted) if start.startswith(GZIP_MAGIC) else counted
+    unpacked = gzip.GzipFile(fileobj=counted, mode="rb") if start.startswith(GZIP_MAGIC) else counted
     return Utf8Stream(path, unpacked, form.encoding)
 
 
 class Utf8Stream(io.RawIOBase):
     """A readable stream of UTF-8 bytes over bytes of another encoding."""
 
-    def __init__(self, path: Path, source: IO[bytes] | _Counted, encoding: str) -> None:
+    def __init__(self, path: Path, source: io.RawIOBase | gzip.GzipFile, encoding: str) -> None:
         codecs.register_error(UNDECODED_HANDLER, _mark)
         # utf-8-sig takes away the mark that Windows puts before the first column's name.
         name = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
@@ -102,6 +102,7 @@ class Utf8Stream(io.RawIOBase):
         self._bytes = 0
 
     def readable(self) -> bool:
+        """True, as of any open stream of ours."""
         return True
 
     def read(self, size: int = -1) -> bytes:
@@ -123,12 +124,13 @@ class Utf8Stream(io.RawIOBase):
         return together[:end]
 
     def close(self) -> None:
+        """Closes the file too."""
         self._source.close()
         super().close()
 
     def _take(self) -> bytes:
         try:
-            block = self._source.read(BLOCK_BYTES)
+            block = self._source.read(BLOCK_BYTES) or b""
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise FileError(
                 f"{self._path} is cut off or damaged: unpacking failed after {self._bytes:,} bytes ({error}). "
@@ -142,7 +144,7 @@ class Utf8Stream(io.RawIOBase):
         return block
 
 
-class _Counted:
+class _Counted(io.RawIOBase):
     """The file's bytes, told as they are taken: packed ones, so that progress is known whatever they unpack to."""
 
     def __init__(self, file: IO[bytes], advance: Callable[[int], None]) -> None:
@@ -156,6 +158,7 @@ class _Counted:
 
     def close(self) -> None:
         self._file.close()
+        super().close()
 
 
 def _mark(error: UnicodeError) -> tuple[str, int]:

@@ -41,6 +41,7 @@ class Staged:
     folder: Path
 
     def scan(self) -> pl.LazyFrame:
+        """All rows, in no order."""
         return pl.scan_parquet(self.folder / "*.parquet")
 
 

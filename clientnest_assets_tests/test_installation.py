@@ -1,0 +1,87 @@
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
+
+import psycopg
+
+from clientnest_assets.contracts import APP_TABLES
+from clientnest_assets.installation import Installation
+from clientnest_assets.partitions import Calendar
+from clientnest_assets.settings import Environment, Settings
+
+
+def embedded(home):
+    return Installation(Settings(environment=Environment.TEST, home=home))
+
+
+def test_the_pseudonym_key_is_made_once_and_only_its_owner_reads_it(tmp_path):
+    key = embedded(tmp_path / "home").pseudonym_key
+
+    assert len(key) >= 32
+    assert embedded(tmp_path / "home").pseudonym_key == key
+    assert stat.S_IMODE((tmp_path / "home" / "pseudonym-key").stat().st_mode) == 0o600
+    assert [file.name for file in (tmp_path / "home").iterdir()] == ["pseudonym-key"]
+
+
+def test_whoever_asks_first_for_the_pseudonym_key_all_get_the_same(tmp_path):
+    with ThreadPoolExecutor(16) as pool:
+        keys = list(pool.map(lambda _: embedded(tmp_path).pseudonym_key, range(64)))
+
+    assert len(set(keys)) == 1
+    assert len(keys[0]) >= 32
+
+
+def test_in_production_addresses_and_key_are_those_of_the_settings(tmp_path):
+    installation = Installation(
+        Settings(
+            environment=Environment.PRODUCTION,
+            home=tmp_path,
+            app_database_url="postgresql://a",
+            warehouse_url="postgresql://w",
+            dagster_database_url="postgresql://d",
+            lake_url="s3://bucket/lake",
+            pseudonym_key="k" * 32,
+            first_day=date(2024, 1, 1),
+        )
+    )
+
+    assert installation.app_database_url == "postgresql://a"
+    assert installation.warehouse_url == "postgresql://w"
+    assert installation.dagster_database_url == "postgresql://d"
+    assert installation.lake.root == "s3://bucket/lake"
+    assert installation.pseudonym_key == b"k" * 32
+    assert installation.calendar == Calendar(date(2024, 1, 1))
+    with installation.services():
+        assert installation.postgres.running() is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_the_stores_own_variables_reach_the_lake(tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    monkeypatch.setenv("OTHER_SECRET", "x")
+
+    assert embedded(tmp_path).lake.storage_options == {"AWS_REGION": "eu-central-1"}
+
+
+def test_before_there_is_data_the_calendar_is_today(tmp_path):
+    installation = embedded(tmp_path)
+    today = datetime.now(UTC).date()
+
+    assert not installation.has_data
+    assert installation.calendar == Calendar(today, today)
+
+    installation.keep_calendar(Calendar(date(2024, 1, 1), date(2024, 2, 1)))
+    assert installation.has_data
+    assert embedded(tmp_path).calendar == Calendar(date(2024, 1, 1), date(2024, 2, 1))
+
+
+def test_an_embedded_installation_has_three_databases_and_the_apps_tables(embedded_home):
+    installation = embedded(embedded_home)
+    urls = [installation.app_database_url, installation.warehouse_url, installation.dagster_database_url]
+    assert len({url.rsplit("/", 1)[-1] for url in urls}) == 3
+    for url in urls:
+        psycopg.connect(url).close()
+    with psycopg.connect(installation.app_database_url) as app:
+        listed = app.execute("select table_name from information_schema.tables where table_schema = 'public'")
+        assert {name for (name,) in listed} == {contract.name for contract in APP_TABLES}
+    assert embedded(embedded_home).app_database_url == installation.app_database_url
