@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Self
 
 from clientnest_assets.embedded.postgres import EmbeddedPostgres, Server
 from clientnest_assets.partitions import Calendar, read_calendar, write_calendar
-from clientnest_assets.settings import Settings
+from clientnest_assets.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from clientnest_assets.lake import Lake
@@ -45,22 +46,27 @@ class Installation:
 
     @property
     def postgres(self) -> EmbeddedPostgres:
+        """The embedded PostgreSQL of the home."""
         return EmbeddedPostgres(self.home)
 
     @property
     def app_database_url(self) -> str:
+        """The app's database."""
         return self.settings.app_database_url or self._server.url(APP_DATABASE)
 
     @property
     def warehouse_url(self) -> str:
+        """The warehouse."""
         return self.settings.warehouse_url or self._server.url(WAREHOUSE)
 
     @property
     def dagster_database_url(self) -> str:
+        """Dagster's own storage."""
         return self.settings.dagster_database_url or self._server.url(DAGSTER_DATABASE)
 
     @property
     def lake(self) -> Lake:
+        """The lake."""
         # Imported here, like the contracts below: they take a second, and `--help` needs neither.
         from clientnest_assets.lake import Lake
 
@@ -74,6 +80,7 @@ class Installation:
 
     @property
     def dagster_home(self) -> Path:
+        """The folder of Dagster's configuration."""
         return self.home / "dagster"
 
     @cached_property
@@ -109,6 +116,25 @@ class Installation:
         """Makes this the embedded installation's calendar."""
         self.home.mkdir(parents=True, exist_ok=True)
         write_calendar(self._calendar_file, calendar)
+
+    def begin_anew(self) -> None:
+        """Removes all that was made in an embedded home: lake, warehouse, runs, calendar. The app's rows stay.
+
+        Raises:
+            SettingsError: outside the embedded environment.
+        """
+        if not self.settings.is_embedded:
+            raise SettingsError("only an embedded installation can begin anew")
+        import psycopg
+        from psycopg import sql
+
+        with psycopg.connect(self._server.url("postgres"), autocommit=True) as connection:
+            for name in (WAREHOUSE, DAGSTER_DATABASE):
+                connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+        for folder in ("lake", "site"):
+            shutil.rmtree(self.home / folder, ignore_errors=True)
+        self._calendar_file.unlink(missing_ok=True)
+        _create_databases(self._server)
 
     @contextmanager
     def services(self) -> Iterator[None]:

@@ -38,17 +38,21 @@ class Window:
 
     @property
     def last_day(self) -> date:
+        """The last day inside."""
         return self.end - ONE_DAY
 
     @property
     def start_at(self) -> datetime:
+        """The first moment inside."""
         return midnight(self.start)
 
     @property
     def end_at(self) -> datetime:
+        """The first moment after."""
         return midnight(self.end)
 
     def days(self) -> list[date]:
+        """Each day, in order."""
         return [self.start + timedelta(days=n) for n in range((self.end - self.start).days)]
 
     def chunks(self, days: int = DAYS_PER_CHUNK) -> Iterator[Window]:
@@ -85,6 +89,7 @@ class Calendar:
         return self.last_day or datetime.now(UTC).date()
 
     def span(self) -> Window:
+        """All the days there are."""
         return Window.of_days(self.first_day, self.today())
 
     def extended(self, first: date, last: date) -> Calendar:

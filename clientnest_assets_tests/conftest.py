@@ -10,6 +10,7 @@ import hashlib
 import itertools
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from typing import Any
 from unittest.mock import patch
 
 import polars as pl
+import psutil
 import psycopg
 import pytest
 
@@ -33,6 +35,7 @@ from clientnest_assets.lake.sql import connect, tables
 from clientnest_assets.partitions import Calendar
 from clientnest_assets.settings import Environment, Settings
 from clientnest_assets.simulation import World, write_world
+from clientnest_assets.warehouse.dbt import prepared_manifest
 
 WORLD = World(users=60, days=35, seed=8, last_day=date(2026, 4, 19))
 BAD_ROWS = {
@@ -107,7 +110,12 @@ def server_home() -> Iterator[Path]:
         try:
             yield home
         finally:
-            EmbeddedPostgres(home).stop()
+            server = EmbeddedPostgres(home).running()
+            if server:
+                # At once, without writing out what is thrown away with the folder.
+                postmaster = psutil.Process(server.pid)
+                postmaster.send_signal(signal.SIGQUIT)
+                postmaster.wait()
 
 
 @dataclass(frozen=True)
@@ -115,7 +123,7 @@ class Company:
     """One installation on the session's server, and the commands that a person would give it."""
 
     installation: Installation
-    databases: Databases
+    databases: Databases | None
 
     @classmethod
     def found(cls, home: Path, databases: Databases, calendar: Calendar, app_database_url: str) -> Company:
@@ -134,6 +142,7 @@ class Company:
 
     def copy(self, home: Path) -> Company:
         """The same company once more: its lake, its databases, its key."""
+        assert self.databases
         settings = self.installation.settings
         shutil.copytree(self.installation.home, home)
         urls = {
@@ -141,6 +150,11 @@ class Company:
             for name in ("app_database_url", "warehouse_url", "dagster_database_url")
         }
         return Company(Installation(settings.model_copy(update={"home": home, **urls})), self.databases)
+
+    @classmethod
+    def embedded(cls, home: Path) -> Company:
+        """The company of a home with a server of its own, as the `clientnest` command sees it."""
+        return cls(Installation(Settings(environment=Environment.TEST, home=home)), None)
 
     def backfill(self, first: str | None = None, last: str | None = None, **options: Any) -> bool:
         """`clientnest backfill`, as a command of its own would run it."""
@@ -159,6 +173,14 @@ class Company:
             calendar = self.installation.calendar
             planner = Planner(session.definitions.resolve_asset_graph(), session.instance, calendar)
             return planner.plan(planner.default_selection(), calendar.span(), Only(options.get("only", "missing")))
+        finally:
+            session.instance.dispose()
+
+    def unfinished_runs(self, tag: str) -> list[str]:
+        """Ids of runs with the tag that have neither succeeded nor failed."""
+        session = Session(Installation(self.installation.settings))
+        try:
+            return [run.run_id for run in session.instance.get_runs() if tag in run.tags and not run.is_finished]
         finally:
             session.instance.dispose()
 
@@ -208,6 +230,17 @@ def small_app(databases: Databases, tmp_path_factory: pytest.TempPathFactory) ->
     return url
 
 
+@pytest.fixture(scope="session")
+def parsed_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], None]:
+    """Gives a home the dbt project as dbt parsed it once, which takes dbt some seconds."""
+    parsed = prepared_manifest(tmp_path_factory.mktemp("parsed")).parent
+
+    def give(home: Path) -> None:
+        shutil.copytree(parsed, home / "dbt" / "target")
+
+    return give
+
+
 @pytest.fixture
 def company(databases: Databases, small_app: str, tmp_path: Path) -> Company:
     """A company of one test's own, with the small app and nothing built yet."""
@@ -216,13 +249,24 @@ def company(databases: Databases, small_app: str, tmp_path: Path) -> Company:
 
 
 @pytest.fixture(scope="session")
-def small_company(databases: Databases, small_app: str, tmp_path_factory: pytest.TempPathFactory) -> Company:
+def small_company(
+    databases: Databases,
+    small_app: str,
+    parsed_project: Callable[[Path], None],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Company:
     """The small company after one `clientnest backfill` of everything. Read it only, or take a copy."""
     home = tmp_path_factory.mktemp("company") / "home"
     built = Company.found(home, databases, Calendar(WORLD.first_day, WORLD.last_day), databases.create(small_app))
+    parsed_project(home)
     with patch.dict(os.environ):
         assert built.backfill()
     return built
+
+
+@pytest.fixture
+def company_class() -> type[Company]:
+    return Company
 
 
 @pytest.fixture

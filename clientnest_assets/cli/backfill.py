@@ -110,7 +110,7 @@ def _selected(select: str, graph: dg.AssetGraph) -> set[dg.AssetKey]:
     if not keys:
         groups = ", ".join(sorted({graph.get(key).group_name for key in graph.materializable_asset_keys}))
         raise CommandError(f"--select {select} names no asset. Try 'group:NAME' with one of: {groups}.")
-    return keys
+    return set(keys)
 
 
 def _landing_config(runs: list[PlannedRun]) -> dict[str, object]:
@@ -136,9 +136,12 @@ def _report(done: list[Done], missing: dict[dg.AssetKey, list[str]]) -> bool:
         for check in each.failed_checks:
             errors.print(f"[yellow]check not passed[/] {each.run}: {escape(check)}")
     for key, partitions in list(missing.items())[:SHOWN]:
-        shown = partitions[0] if len(partitions) == 1 else f"{partitions[0]} to {partitions[-1]}, {len(partitions)} in all"
+        shown = (
+            partitions[0] if len(partitions) == 1 else f"{partitions[0]} to {partitions[-1]}, {len(partitions)} in all"
+        )
         errors.print(f"[bold red]not materialised[/] {key.to_user_string()}: {shown}")
-    if done and not missing:
+    whole = not missing and all(each.succeeded for each in done)
+    if done and whole:
         seconds = sum(each.seconds for each in done)
         console.print(f"all materialised: {sum(each.run.materialisations for each in done)} in {seconds:.0f} s")
-    return not missing and all(each.succeeded for each in done)
+    return whole

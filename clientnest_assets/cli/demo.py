@@ -13,8 +13,16 @@ from rich.table import Table
 
 from clientnest_assets.cli.backfill import run_backfill
 from clientnest_assets.cli.session import CommandError, HomeOption, Session, console
-from clientnest_assets.cli.simulate import DaysOption, SeedOption, UsersOption, begin
-from clientnest_assets.cli.up import UI_PORT, WEB_PORT, UiPortOption, WebPortOption, require_free_ports, serve, stop_database
+from clientnest_assets.cli.simulate import DaysOption, SeedOption, UsersOption, begin, require_embedded
+from clientnest_assets.cli.up import (
+    UI_PORT,
+    WEB_PORT,
+    UiPortOption,
+    WebPortOption,
+    require_free_ports,
+    serve,
+    stop_database,
+)
 from clientnest_assets.partitions import monday
 
 T = TypeVar("T")
@@ -57,17 +65,25 @@ def demo(
     clientnest demo --users 300 --days 60 --no-serve
     """
     session = Session.open(home)
+    require_embedded(session)
+    if (session.installation.home / "up.json").exists():
+        raise CommandError(
+            f"clientnest is serving {session.installation.home}. Stop that first, or choose another --home."
+        )
     if not no_serve:
         require_free_ports(ui_port, web_port)
     clock = Clock()
     with session.installation.services():
+        session.installation.begin_anew()
         clock.measure("simulate", lambda: begin(session, users, days, seed))
         if not clock.measure("build all layers", lambda: run_backfill(session, None, None)):
             raise CommandError("the demo stopped: not every partition was built, see above.")
         trained = clock.measure("train and predict", lambda: _train(session))
         _summary(session, clock, trained=trained)
         if no_serve:
-            console.print("PostgreSQL keeps running for the next command; `clientnest down` stops it, `clientnest up` serves.")
+            console.print(
+                "PostgreSQL keeps running for the next command; `clientnest down` stops it, `clientnest up` serves."
+            )
             return
         serve(session, ui_port=ui_port, web_port=web_port)
     stop_database(session)
@@ -90,7 +106,7 @@ def _train(session: Session) -> bool:
 
 
 def _summary(session: Session, clock: Clock, *, trained: bool) -> None:
-    from clientnest_assets.cli.status import collect
+    from clientnest_assets.cli.status import collect, without_password
 
     found = collect(session)
     parts = Table("part", "seconds", title="Time", title_justify="left", box=None)
@@ -111,7 +127,8 @@ def _summary(session: Session, clock: Clock, *, trained: bool) -> None:
         _model_scores(session)
     console.print("[bold]Look at[/]")
     for what, name in (("Dagster UI", "ui"), ("warehouse docs", "docs"), ("warehouse", "warehouse"), ("lake", "lake")):
-        console.print(f"  {what:15} {found['urls'][name]}", soft_wrap=True)
+        console.print(f"  {what:15} {without_password(found['urls'][name])}", soft_wrap=True)
+    console.print("  (`clientnest status --json` tells the addresses with passwords, for programs)")
 
 
 def _model_scores(session: Session) -> None:
@@ -125,7 +142,14 @@ def _model_scores(session: Session) -> None:
     if found is None:
         return
     week, artefact = found
-    scores = Table("on later posts", "mean error of log", "rank correlation", title=f"Engagement model, week of {week}", title_justify="left", box=None)
+    scores = Table(
+        "on later posts",
+        "mean error of log",
+        "rank correlation",
+        title=f"Engagement model, week of {week}",
+        title_justify="left",
+        box=None,
+    )
     for name, metrics in artefact.card["evaluated"]["metrics"].items():
         scores.add_row(NAIVE_RULES.get(name, name), *(_figure(metrics[each]) for each in ("mae", "spearman")))
     console.print(scores)

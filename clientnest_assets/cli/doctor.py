@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import typer
+from packaging.requirements import Requirement
 from rich.markup import escape
 
 from clientnest_assets.cli.session import HomeOption, Session, console, set_home
@@ -29,6 +30,9 @@ def doctor(home: HomeOption = None) -> None:
     set_home(home)
     problems = 0
     for name, check in CHECKS.items():
+        if problems and check in NEED_SETTINGS:
+            console.print(f"[yellow]-[/] {name}: not looked at before the above is mended")
+            continue
         found = list(check())
         problems += len(found)
         console.print(f"[{'red' if found else 'green'}]{'✗' if found else '✓'}[/] {name}")
@@ -40,7 +44,10 @@ def doctor(home: HomeOption = None) -> None:
 
 def _python() -> Iterator[Problem]:
     if not SUPPORTED[0] <= sys.version_info[:2] < SUPPORTED[1]:
-        yield f"Python {sys.version.split()[0]} is not supported", "use Python 3.11, 3.12 or 3.13 and run `make install`"
+        yield (
+            f"Python {sys.version.split()[0]} is not supported",
+            "use Python 3.11, 3.12 or 3.13 and run `make install`",
+        )
 
 
 def _packages() -> Iterator[Problem]:
@@ -50,13 +57,14 @@ def _packages() -> Iterator[Problem]:
         yield "constraints.txt is missing", "run from a complete checkout"
         return
     different = []
-    for line in constraints.read_text().splitlines():
-        name, _, wanted = line.split(";")[0].split("#")[0].strip().partition("==")
+    for line in filter(None, constraints.read_text().splitlines()):
+        wanted = Requirement(line)
         try:
-            if wanted and version(name) != wanted:
-                different.append(f"{name} {version(name)} instead of {wanted}")
+            found = version(wanted.name)
         except PackageNotFoundError:
             continue
+        if (wanted.marker is None or wanted.marker.evaluate()) and found not in wanted.specifier:
+            different.append(f"{wanted.name} {found} instead of {wanted.specifier}")
     if different:
         yield f"other versions than tested: {', '.join(different[:5])}", "run `make install`"
 
@@ -118,6 +126,7 @@ def _ports() -> Iterator[Problem]:
             yield f"port {port} is taken by another program", f"stop it, or give `clientnest up` another {option}"
 
 
+NEED_SETTINGS = (_home, _databases, _lake, _ports)
 CHECKS: dict[str, Callable[[], Iterator[Problem]]] = {
     "Python version": _python,
     "package versions": _packages,

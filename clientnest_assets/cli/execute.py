@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +72,8 @@ def execute(
 ) -> list[Done]:
     """Runs them in order. After a stage with a failure the later stages are not begun: their inputs are not whole."""
     done: list[Done] = []
+    if not runs:
+        return done
     job = session.definitions.resolve_implicit_global_asset_job_def()
     columns = (
         SpinnerColumn(),
@@ -81,9 +83,7 @@ def execute(
         TextColumn("asset partitions"),
         TimeElapsedColumn(),
     )
-    log = session.installation.home / "logs" / f"{command}.log"
-    # dbt's own lines go to a file: on the terminal they would tear the progress bar apart.
-    with log.open("a") as output, Progress(*columns, console=console) as progress, redirect_stdout(output):
+    with Progress(*columns, console=console) as progress:
         task = progress.add_task("", total=sum(run.materialisations for run in runs))
         failed_stage: int | None = None
         for run in runs:
@@ -153,4 +153,6 @@ def _end_orphans(instance: dg.DagsterInstance) -> None:
     unfinished = [DagsterRunStatus.STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.NOT_STARTED]
     for record in instance.get_runs(RunsFilter(statuses=unfinished)):
         if COMMAND_TAG in record.tags:
-            instance.report_run_failed(record, "The command that ran this was killed. Run it again: it goes on from here.")
+            instance.report_run_failed(
+                record, "The command that ran this was killed. Run it again: it goes on from here."
+            )

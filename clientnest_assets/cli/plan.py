@@ -213,7 +213,9 @@ class Planner:
                 if parent not in seen:
                     waiting += [(upstream, parent) for upstream in self._graph.get(parent).parent_keys]
                 seen.add(parent)
-            elif not self._is_weekly(parent) and (child != key or is_history or self._matches_one_to_one(child, parent)):
+            elif not self._is_weekly(parent) and (
+                child != key or is_history or self._matches_one_to_one(child, parent)
+            ):
                 found.add(parent)
         return found
 

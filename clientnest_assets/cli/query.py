@@ -27,7 +27,7 @@ def sql(
 
     [bold]Examples[/]
 
-    clientnest sql "show all tables"
+    clientnest sql "select table_schema, table_name from information_schema.tables"
 
     clientnest sql "select day, count(*) from raw.social_posts group by day order by day"
     """

@@ -112,10 +112,11 @@ class Session:
             )
         span = self.installation.calendar.span()
         start, end = _day(first, "--from") or span.start, _day(last, "--to") or span.last_day
+        for option, day in (("--from", start), ("--to", end)):
+            if not span.start <= day < span.end:
+                raise CommandError(f"{option} {day} is not one of the days there is data for: {span}.")
         if end < start:
             raise CommandError(f"--from {start} is after --to {end}.")
-        if start < span.start or end > span.last_day:
-            raise CommandError(f"{start} to {end} is not within the days there is data for: {span}.")
         return Window.of_days(start, end)
 
 

@@ -44,6 +44,11 @@ def simulate(
         if advance_days:
             rows = advance(session, advance_days)
         else:
+            if _lake_has_rows(session):
+                console.print(
+                    "[yellow]note:[/] the lake still holds what was landed before; this world adds to it. "
+                    "`clientnest demo` begins anew, or use another --home."
+                )
             rows = begin(session, users, days, seed, last_day)
     console.print(f"{sum(rows.values()):,} rows in {len(rows)} tables, {session.installation.calendar.span()}")
 
@@ -53,7 +58,7 @@ def begin(session: Session, users: int, days: int, seed: int, last_day: str | No
     from clientnest_assets.simulation.simulate import write_world
     from clientnest_assets.simulation.world import World
 
-    _require_embedded(session)
+    require_embedded(session)
     end = date.fromisoformat(last_day) if last_day else datetime.now(UTC).date() - ONE_DAY
     world = World(users=users, days=days, seed=seed, last_day=end)
     with _progress() as progress:
@@ -73,7 +78,7 @@ def advance(session: Session, days: int) -> dict[str, int]:
     from clientnest_assets.simulation.simulate import advance_world
     from clientnest_assets.simulation.truth import read_world
 
-    _require_embedded(session)
+    require_embedded(session)
     world = read_world(session.installation.truth)
     with _progress() as progress:
         task = progress.add_task(f"{days} days pass", total=world.days + days)
@@ -89,9 +94,16 @@ def advance(session: Session, days: int) -> dict[str, int]:
     return rows
 
 
-def _require_embedded(session: Session) -> None:
+def _lake_has_rows(session: Session) -> bool:
+    return (session.installation.home / "lake" / "raw").exists()
+
+
+def require_embedded(session: Session) -> None:
+    """Raises a CommandError outside the embedded environment."""
     if not session.installation.settings.is_embedded:
-        raise CommandError("the simulated ClientNest never writes into a real app database. Use the embedded environment.")
+        raise CommandError(
+            "the simulated ClientNest never writes into a real app database. Use the embedded environment."
+        )
 
 
 def _progress() -> Progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +11,6 @@ from rich.table import Table
 
 from clientnest_assets.cli.session import HomeOption, Session, console
 from clientnest_assets.cli.up import is_listening, ports
-
 
 
 def status(
@@ -84,7 +84,9 @@ def _warehouse_rows(session: Session) -> dict[str, int]:
         names = connection.execute(listed.encode()).fetchall()
         counts = {}
         for schema, table in names:
-            row = connection.execute(sql.SQL("select count(*) from {}").format(sql.Identifier(schema, table))).fetchone()
+            row = connection.execute(
+                sql.SQL("select count(*) from {}").format(sql.Identifier(schema, table))
+            ).fetchone()
             counts[f"{schema}.{table}"] = int(row[0]) if row else 0
     return counts
 
@@ -108,8 +110,17 @@ def _assets(session: Session) -> dict[str, dict[str, Any]]:
             }
         else:
             latest = session.instance.get_latest_materialization_event(key)
-            found[key.to_user_string()] = {"last_partition": None, "materialised": int(latest is not None), "partitions": 1}
+            found[key.to_user_string()] = {
+                "last_partition": None,
+                "materialised": int(latest is not None),
+                "partitions": 1,
+            }
     return found
+
+
+def without_password(url: str) -> str:
+    """The address as people may see it on a shared screen."""
+    return re.sub(r"(://[^:/@]+):[^@]*@", r"\1:…@", url)
 
 
 def _show(found: dict[str, Any]) -> None:
@@ -117,7 +128,7 @@ def _show(found: dict[str, Any]) -> None:
     console.print(f"[bold]{found['environment']}[/] in {found['home']}")
     console.print(f"days: {days['first']} to {days['last']}" if days else "no data yet: begin with `clientnest demo`")
     services = Table("service", "state", "address", box=None)
-    services.add_row("PostgreSQL", found["services"]["postgres"], found["urls"]["warehouse"])
+    services.add_row("PostgreSQL", found["services"]["postgres"], without_password(found["urls"]["warehouse"]))
     services.add_row("Dagster UI", found["services"]["dagster_ui"], found["urls"]["ui"])
     services.add_row("pages, API, docs", found["services"]["web"], found["urls"]["docs"])
     console.print(services)

@@ -86,7 +86,9 @@ def serve(session: Session, *, ui_port: int, web_port: int, schedules: bool = Fa
         while True:
             for name, process in processes.items():
                 if process.poll() is not None:
-                    raise CommandError(f"{name} ended by itself with code {process.returncode}; see its last lines above.")
+                    raise CommandError(
+                        f"{name} ended by itself with code {process.returncode}; see its last lines above."
+                    )
             time.sleep(0.5)
 
 

@@ -84,10 +84,12 @@ class Contract:
 
     @property
     def description(self) -> str:
+        """What one row is, in words."""
         return inspect.cleandoc(self.schema.__doc__ or "")
 
     @cached_property
     def columns(self) -> dict[str, dy.Column]:
+        """The columns by name, as dataframely knows them."""
         return self.schema.columns()
 
     @property
@@ -102,6 +104,7 @@ class Contract:
 
     @cached_property
     def source_schema(self) -> pl.Schema:
+        """The columns and types that the source sends."""
         return pl.Schema({name: column.dtype for name, column in self.columns.items()})
 
     @cached_property
@@ -111,6 +114,7 @@ class Contract:
 
     @property
     def personal_columns(self) -> list[str]:
+        """The columns whose values are replaced by pseudonyms."""
         return [name for name, column in self.columns.items() if tag(column, "personal")]
 
 

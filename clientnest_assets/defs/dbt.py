@@ -20,8 +20,6 @@ from clientnest_assets.partitions import RESTATEMENT_DAYS
 from clientnest_assets.warehouse import dbt
 
 STAGING, FACTS, DIMENSIONS, MARTS = LAYERS = ("staging", "facts", "dimensions", "marts")
-RESTATED = ("fact_posts",)
-"""Facts whose day goes on changing, because the platforms restate their numbers."""
 SETTLED_AFTER_DAYS = RESTATEMENT_DAYS + 1
 """A post of a day's last hour is 28 days old on the 29th day after; versions of users and requests arrive sooner."""
 
@@ -47,7 +45,7 @@ class Translator(DagsterDbtTranslator):
         return OWNERS
 
     def get_tags(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, str]:
-        """dbt's tags; and of facts, that a day is made of all days before it and of some after it."""
+        """Dbt's tags; and of facts, that a day is made of all days before it and of some after it."""
         own = super().get_tags(dbt_resource_props)
         if self.get_group_name(dbt_resource_props) != FACTS:
             return own
@@ -103,7 +101,10 @@ def _dagster_events(context: dg.AssetExecutionContext, manifest: Path, built: db
                 yield dg.Output(
                     None,
                     result.output_name,
-                    metadata={**result.metadata, **({"rows_written": built.rows[unique_id]} if built.rows.get(unique_id) else {})},
+                    metadata={
+                        **result.metadata,
+                        **({"rows_written": built.rows[unique_id]} if built.rows.get(unique_id) else {}),
+                    },
                 )
             else:
                 yield result
@@ -128,8 +129,6 @@ def docs_site(manifest: Path) -> dg.AssetsDefinition:
     def dbt_docs(installation: dg.ResourceParam[Installation]) -> dg.MaterializeResult:
         dbt.generate_docs(installation.home, installation.warehouse_url)
         page = dbt.docs_page(installation.home)
-        return dg.MaterializeResult(
-            metadata={"page": dg.MetadataValue.path(str(page)), "bytes": page.stat().st_size}
-        )
+        return dg.MaterializeResult(metadata={"page": dg.MetadataValue.path(str(page)), "bytes": page.stat().st_size})
 
     return dbt_docs

@@ -68,8 +68,9 @@ def _feature_asset(view: FeatureView, partitions: Partitions) -> dg.AssetsDefini
         tags={LOOKS_BACK: ""},
         code_version=f"{view.version}-{view.definition_hash[:12]}",
         description=(
-            f"{view.description}\n\nEntity: {', '.join(view.entity_keys)}. "
-            f"Rows are stale after {view.ttl.days} days." if view.ttl else view.description
+            f"{view.description}\n\nEntity: {', '.join(view.entity_keys)}. Rows are stale after {view.ttl.days} days."
+            if view.ttl
+            else view.description
         ),
         metadata={
             "dagster/column_schema": _column_schema(view),
@@ -93,7 +94,9 @@ def _feature_asset(view: FeatureView, partitions: Partitions) -> dg.AssetsDefini
                 "bytes": commit.bytes,
                 "nulls": dg.TableMetadataValue(
                     [
-                        dg.TableRecord({"feature": name, "share_of_nulls": round(rows[name].null_count() / rows.height, 4)})
+                        dg.TableRecord(
+                            {"feature": name, "share_of_nulls": round(rows[name].null_count() / rows.height, 4)}
+                        )
                         for name in view.feature_names
                         if rows.height
                     ],

@@ -1,44 +1,40 @@
-"""The jobs that schedules start. People backfill by selecting assets, not by these."""
+"""The jobs that schedules start. People backfill by selecting assets, not by these.
+
+A night goes in three steps, each begun by the success of the one before (`schedules.py`): yesterday is
+landed; then the days that its rows may still change are closed anew; then what waits is scored.
+"""
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from clientnest_assets.defs.dbt import DIMENSIONS, FACTS, MARTS, RESTATED, STAGING
-from clientnest_assets.defs.models import MODELS
+from clientnest_assets.defs.dbt import DIMENSIONS, FACTS, MARTS, STAGING
+from clientnest_assets.defs.models import MODELS, PREDICTIONS
 from clientnest_assets.defs.partitions import Partitions
 
-CLOSE, REFRESH, RESTATE, TRAIN = "close_day", "refresh_today", "restate", "train"
+REFRESH, LAND, CLOSE, PREDICT, TRAIN = "refresh_today", "land_day", "close_window", "predict_day", "train"
 
 
 def jobs(partitions: Partitions) -> list[UnresolvedAssetJobDefinition]:
     """The jobs, each over one kind of partition."""
-    restated = dg.AssetSelection.assets(*([FACTS, name] for name in RESTATED))
-    marts = dg.AssetSelection.groups(MARTS)
-    warehouse = dg.AssetSelection.groups("raw", "warehouse", STAGING, DIMENSIONS, FACTS, MARTS)
-    everything = dg.AssetSelection.all() - dg.AssetSelection.groups(MODELS)
+    groups = dg.AssetSelection.groups
+
+    def daily(name: str, selection: dg.AssetSelection, description: str) -> UnresolvedAssetJobDefinition:
+        return dg.define_asset_job(name, selection, partitions_def=partitions.daily, description=description)
+
     return [
-        dg.define_asset_job(
-            CLOSE,
-            everything,
-            partitions_def=partitions.daily,
-            description="A whole day, from the app's database to the predictions and the docs.",
-        ),
-        dg.define_asset_job(
+        daily(
             REFRESH,
-            warehouse,
-            partitions_def=partitions.daily,
-            description="Today as far as it has come: raw tables, facts and marts.",
+            groups("raw", "warehouse", STAGING, DIMENSIONS, FACTS, MARTS),
+            "Today as far as it has come: raw tables, dimensions, facts and marts.",
         ),
-        dg.define_asset_job(
-            RESTATE,
-            restated | marts,
-            partitions_def=partitions.daily,
-            description="The days whose posts the platforms still restate, and the marts over them.",
+        daily(LAND, groups("raw", "warehouse", STAGING, DIMENSIONS), "A day's rows, from the app into the warehouse."),
+        daily(
+            CLOSE,
+            groups(FACTS, "features", MARTS, "docs"),
+            "The days that newly landed rows may still change: facts, features, marts and the docs site.",
         ),
+        daily(PREDICT, groups(PREDICTIONS), "The scores of the posts that wait at the day's end."),
         dg.define_asset_job(
-            TRAIN,
-            dg.AssetSelection.groups(MODELS),
-            partitions_def=partitions.weekly,
-            description="Every model, for one week.",
+            TRAIN, groups(MODELS), partitions_def=partitions.weekly, description="Every model, for one week."
         ),
     ]

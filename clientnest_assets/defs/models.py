@@ -42,7 +42,9 @@ POSTS = {
     "author_timezone": pl.String(),
 }
 OUTCOMES = {"post_id": pl.Int64(), "mature_at": MOMENT, "mature_engagement_score": pl.Int64()}
-PREDICTIONS_SCHEMA = pl.Schema({**scoring.PREDICTION_SCHEMA, "planned_at": MOMENT, "model_week": pl.Date(), DAY: pl.Date()})
+PREDICTIONS_SCHEMA = pl.Schema(
+    {**scoring.PREDICTION_SCHEMA, "planned_at": MOMENT, "model_week": pl.Date(), DAY: pl.Date()}
+)
 
 
 def model_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
@@ -204,7 +206,9 @@ def _training_metadata(training: Training) -> dict[str, Any]:
         "metrics": _table(evaluation.metrics_table()),
         "error_by_platform": _table(plots.platform_errors(evaluation)),
         "feature_gain": _table(plots.feature_gains(model).head(plots.GAINS_SHOWN)),
-        "plot_predicted_against_actual": _picture(plots.predicted_against_actual(evaluation), "predicted against actual"),
+        "plot_predicted_against_actual": _picture(
+            plots.predicted_against_actual(evaluation), "predicted against actual"
+        ),
         "plot_error_by_platform": _picture(plots.error_by_platform(evaluation), "error by platform"),
         "plot_feature_gain": _picture(plots.feature_gain(model), "feature gain"),
     }

@@ -68,6 +68,7 @@ class Server:
     password: str
 
     def url(self, database: str) -> str:
+        """The address of one of its databases, password included."""
         return f"postgresql://{USER}:{quote(self.password)}@127.0.0.1:{self.port}/{database}"
 
 

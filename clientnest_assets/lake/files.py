@@ -28,7 +28,9 @@ def write_files(lake: Lake, folder: str, contents: Mapping[str, bytes]) -> str:
 def read_files(lake: Lake, folder: str) -> dict[str, bytes]:
     """The files directly in the folder, by name; none if it is not there."""
     system, root = _filesystem(lake)
-    return {info.base_name: _content(system, info.path) for info in _entries(system, f"{root}/{folder}") if info.is_file}
+    return {
+        info.base_name: _content(system, info.path) for info in _entries(system, f"{root}/{folder}") if info.is_file
+    }
 
 
 def folders(lake: Lake, folder: str) -> list[str]:

@@ -9,8 +9,10 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote
 
 import polars as pl
 
@@ -42,14 +44,17 @@ class Lake:
 
     @property
     def is_local(self) -> bool:
+        """True for a folder, False for a bucket."""
         return "://" not in self.root
 
     def location(self, layer: str, name: str) -> str:
+        """Where a table or folder of a layer lies."""
         return f"{self.root}/{layer}/{name}"
 
     def table(
         self, layer: str, name: str, schema: pl.Schema, *, partition_by: tuple[str, ...] = (DAY, SOURCE)
     ) -> LakeTable:
+        """One table; nothing is read or made yet."""
         return LakeTable(self, layer, name, schema, partition_by)
 
 
@@ -74,9 +79,11 @@ class LakeTable:
 
     @property
     def location(self) -> str:
+        """Where a table or folder of a layer lies."""
         return self.lake.location(self.layer, self.name)
 
     def exists(self) -> bool:
+        """True once something was written to it."""
         from deltalake import DeltaTable
 
         return DeltaTable.is_deltatable(self.location, dict(self.lake.storage_options))
@@ -89,15 +96,17 @@ class LakeTable:
         """
         from deltalake import DeltaTable
 
-        if self.lake.is_local:
-            Path(self.location).mkdir(parents=True, exist_ok=True)
-        handle = DeltaTable.create(
-            self.location,
-            schema=pl.DataFrame(schema=self.schema).to_arrow().schema,
-            mode="ignore",
-            partition_by=list(self.partition_by),
-            storage_options=dict(self.lake.storage_options),
-        )
+        if not self.exists():
+            if self.lake.is_local:
+                Path(self.location).mkdir(parents=True, exist_ok=True)
+            DeltaTable.create(
+                self.location,
+                schema=pl.DataFrame(schema=self.schema).to_arrow().schema,
+                mode="ignore",
+                partition_by=list(self.partition_by),
+                storage_options=dict(self.lake.storage_options),
+            )
+        handle = self._handle()
         held = pl.scan_delta(handle).collect_schema()
         if held != self.schema:
             raise SchemaMismatchError(
@@ -155,9 +164,7 @@ class LakeTable:
         """The table's rows, of one window or of all time; no rows if nothing was ever written."""
         if not self.exists():
             return pl.LazyFrame(schema=self.schema)
-        from deltalake import DeltaTable
-
-        handle = DeltaTable(self.location, storage_options=dict(self.lake.storage_options))
+        handle = self._handle()
         return self._read(handle, window, None) if window else pl.scan_delta(handle)
 
     def row_counts(self) -> pl.DataFrame:
@@ -167,10 +174,14 @@ class LakeTable:
         )
         if not self.exists():
             return empty
+        files = _files(self._handle(), self.partition_by)
+        return pl.concat([empty, files.group_by(self.partition_by).sum()]).sort(self.partition_by)
+
+    def _handle(self) -> DeltaTable:
         from deltalake import DeltaTable
 
-        files = _files(DeltaTable(self.location, storage_options=dict(self.lake.storage_options)), self.partition_by)
-        return pl.concat([empty, files.group_by(self.partition_by).sum()]).sort(self.partition_by)
+        kind = _folder_table() if self.lake.is_local else DeltaTable
+        return kind(self.location, storage_options=dict(self.lake.storage_options))
 
     def _require(self, frame: pl.DataFrame, window: Window, source: str | None) -> None:
         if frame.schema != self.schema:
@@ -215,6 +226,24 @@ def with_fresh_input(work: Callable[[], T]) -> T:
         except CommitFailedError:
             time.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - jitter, not a secret
     return work()
+
+
+@cache
+def _folder_table() -> type[DeltaTable]:
+    """A table whose files Polars finds in any folder: delta-rs percent-encodes the folder's path, Polars takes it as is."""
+    from deltalake import DeltaTable
+
+    class FolderTable(DeltaTable):
+        @property
+        def table_uri(self) -> str:
+            return unquote(super().table_uri)
+
+        def file_uris(self, *arguments: Any, **options: Any) -> list[str]:
+            encoded = super().table_uri.removeprefix("file://")
+            plain = self.table_uri.removeprefix("file://")
+            return [plain + uri.removeprefix(encoded) for uri in super().file_uris(*arguments, **options)]
+
+    return FolderTable
 
 
 def _files(handle: DeltaTable, partition_by: tuple[str, ...]) -> pl.DataFrame:

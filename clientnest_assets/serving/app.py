@@ -17,7 +17,9 @@ API = "/api/v1"
 def create_app() -> FastAPI:
     """The application for the installation that the environment describes."""
     installation = Installation.load()
-    app = FastAPI(title="ClientNest analytics", docs_url=f"{API}/docs", openapi_url=f"{API}/openapi.json", redoc_url=None)
+    app = FastAPI(
+        title="ClientNest analytics", docs_url=f"{API}/docs", openapi_url=f"{API}/openapi.json", redoc_url=None
+    )
 
     @app.get("/", include_in_schema=False)
     def front_page() -> HTMLResponse:
@@ -27,8 +29,15 @@ def create_app() -> FastAPI:
     def dbt_docs() -> FileResponse:
         page = docs_page(installation.home)
         if not page.exists():
-            raise HTTPException(404, "The docs site is not built yet: materialise docs/dbt_docs, or run clientnest backfill.")
+            raise HTTPException(
+                404, "The docs site is not built yet: materialise docs/dbt_docs, or run clientnest backfill."
+            )
         return FileResponse(page, media_type="text/html")
+
+    @app.get(API)
+    def index() -> dict[str, str]:
+        """Where to go from here."""
+        return {"docs": f"{API}/docs", "openapi": f"{API}/openapi.json", "health": f"{API}/health"}
 
     @app.get(f"{API}/health")
     async def health() -> JSONResponse:

@@ -6,7 +6,6 @@ on parsing before each build, more than the build itself takes for a day.
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from collections.abc import Iterable, Mapping
@@ -108,7 +107,7 @@ def build(home: Path, warehouse_url: str, models: Iterable[str], window: Window 
     with TemporaryDirectory(dir=home / "dbt") as target:
         # Artefacts of its own, which nobody reads: two chunks may build the same layer at the same time.
         result = _invoke(home, arguments, environment, events, target=Path(target), manifest=manifest)
-    finished = [each for each in getattr(result, "results", None) or []]
+    finished = list(getattr(result, "results", None) or [])
     if not finished and result is None:
         raise DbtError(f"dbt {' '.join(arguments)} could not begin:\n{_errors(events)}")
     return Built(

@@ -85,4 +85,5 @@ def row_counts(url: str, contract: Contract) -> pl.DataFrame:
         cursor.execute(
             f"select {quote(DAY)}, count(*) as rows from {quote(SCHEMA)}.{quote(contract.name)} group by 1 order by 1"
         )
-        return cursor.fetch_polars()
+        counts: pl.DataFrame = cursor.fetch_polars()
+    return counts

@@ -9,7 +9,9 @@ import polars as pl
 from clientnest_assets.contracts.postgres import quote
 
 
-def read_table(url: str, schema: str, table: str, columns: Mapping[str, pl.DataType], *, where: str = "") -> pl.DataFrame:
+def read_table(
+    url: str, schema: str, table: str, columns: Mapping[str, pl.DataType], *, where: str = ""
+) -> pl.DataFrame:
     """The named columns of a table, in exactly the given types. `where` is a condition in SQL, of our own making."""
     import adbc_driver_postgresql.dbapi as adbc
 

@@ -57,7 +57,9 @@ def main(
     console.print(table)
     ratio = dagster / plain
     console.print(f"all daily assets, plain script: {plain:.1f} s")
-    console.print(f"all daily assets, Dagster:      {dagster:.1f} s, {ratio:.2f} times the plain script (at most {MOST_TIMES_PLAIN})")
+    console.print(
+        f"all daily assets, Dagster:      {dagster:.1f} s, {ratio:.2f} times the plain script (at most {MOST_TIMES_PLAIN})"
+    )
     console.print(f"definitions load in {load:.1f} s warm, the whole process (under {MOST_LOAD_SECONDS})")
     if ratio > MOST_TIMES_PLAIN or load > MOST_LOAD_SECONDS:
         raise typer.Exit(1)

