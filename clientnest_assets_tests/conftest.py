@@ -48,12 +48,27 @@ BAD_ROWS = {
 }
 """Rows that the app's database takes and the contracts do not, by table."""
 SCHEMAS = ("raw", "dimensions", "facts", "marts")
+ALONE = ("test_killed_backfill.py",)
+"""Files that share nothing with their folder and take long."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--rewrite-snapshots", action="store_true", help="Write what is found into the snapshots instead of comparing."
     )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With several workers a folder's tests stay together, so that what they share is built once."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFolder(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::", maxsplit=1)[0]
+            return file if Path(file).name in ALONE else str(Path(file).parent)
+
+    return ByFolder(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "warehouse": {"contracts", "lake", "sources", "settings"},
     "features": {"contracts", "lake", "warehouse"},
     "models": {"contracts", "lake", "features"},
-    "insights": {"contracts", "models", "features", "warehouse", "privacy"},
+    "insights": {"contracts", "models", "features", "warehouse"},
     "serving": {"contracts", "models", "features", "warehouse", "privacy", "lake", *ENVIRONMENT},
     "embedded": set(),
     "settings": set(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -65,4 +66,7 @@ LOOKS_BACK = "clientnest/looks_back"
 
 def looking_back(days: int) -> dg.TimeWindowPartitionMapping:
     """A day that is made of its own day and so many before it."""
-    return dg.TimeWindowPartitionMapping(start_offset=-days, allow_nonexistent_upstream_partitions=True)
+    with warnings.catch_warnings():
+        # The parameter is marked beta; the versions are pinned.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return dg.TimeWindowPartitionMapping(start_offset=-days, allow_nonexistent_upstream_partitions=True)

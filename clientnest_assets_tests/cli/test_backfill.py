@@ -10,8 +10,6 @@ from clientnest_assets.contracts import APP_TABLES
 from clientnest_assets.sources.landing import quarantine_table, raw_table
 from clientnest_assets.warehouse.load import row_counts
 
-pytestmark = pytest.mark.xdist_group("small_company")
-
 INDEPENDENT_KPIS = """
 with days as (
     select generate_series('{first}'::date, '{last}'::date, '1 day')::date as day

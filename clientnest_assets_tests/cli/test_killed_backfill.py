@@ -15,8 +15,6 @@ from clientnest_assets.partitions import Calendar
 from clientnest_assets.simulation import World, write_world
 from clientnest_assets.sources.landing import raw_table
 
-pytestmark = pytest.mark.xdist_group("killed_backfill")
-
 WORLD = World(users=40, days=33, seed=5, last_day=date(2026, 4, 19))
 COMMAND = Path(sys.executable).parent / "clientnest"
 WITHOUT_DOCS = (

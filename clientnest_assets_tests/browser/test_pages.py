@@ -1,0 +1,150 @@
+"""The running product in a real browser: the lineage page, an asset's page, and the dbt docs site.
+
+Left out, and said so, where there is no Chromium; CI installs it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+READY_SECONDS = 120
+GROUPS = ("raw", "warehouse", "staging", "dimensions", "facts", "marts", "features", "models", "predictions", "docs")
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install Debian's chromium")
+
+
+@dataclass(frozen=True)
+class Product:
+    """The addresses of a running `clientnest up`."""
+
+    ui: str
+    web: str
+
+
+@pytest.fixture(scope="module")
+def product(small_company: Any) -> Iterator[Product]:
+    """`clientnest up` on the small company, in the environment of a production machine, schedules off."""
+    ui, web = _free_port(), _free_port()
+    settings = small_company.installation.settings
+    environment = {
+        "CLIENTNEST_ENVIRONMENT": "production",
+        "CLIENTNEST_HOME": str(settings.home),
+        "CLIENTNEST_APP_DATABASE_URL": settings.app_database_url,
+        "CLIENTNEST_WAREHOUSE_URL": settings.warehouse_url,
+        "CLIENTNEST_DAGSTER_DATABASE_URL": settings.dagster_database_url,
+        "CLIENTNEST_LAKE_URL": small_company.installation.lake.root,
+        "CLIENTNEST_PSEUDONYM_KEY": "a key of the tests, long enough for it",
+        "CLIENTNEST_FIRST_DAY": str(small_company.installation.calendar.first_day),
+        "CLIENTNEST_SCHEDULES": "false",
+    }
+    process = subprocess.Popen(
+        [Path(sys.executable).parent / "clientnest", "up", "--ui-port", str(ui), "--web-port", str(web)],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        _wait_until_ready(process, f"http://127.0.0.1:{ui}/server_info", f"http://127.0.0.1:{web}/")
+        yield Product(f"http://127.0.0.1:{ui}", f"http://127.0.0.1:{web}")
+    finally:
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    opened = browser.new_page(viewport={"width": 1680, "height": 1000})
+    yield opened
+    opened.close()
+
+
+def test_the_lineage_page_shows_every_layer_as_one_graph(product: Product, page: Any, tmp_path: Path) -> None:
+    page.goto(f"{product.ui}/asset-groups")
+    for group in GROUPS:
+        page.get_by_text(group, exact=True).first.wait_for(timeout=60_000)
+    page.screenshot(path=tmp_path / "lineage.png")
+    assert (tmp_path / "lineage.png").stat().st_size > 10_000
+
+
+def test_a_prediction_leads_back_to_the_raw_posts(product: Product, page: Any) -> None:
+    page.goto(f"{product.ui}/assets/predictions/engagement?view=lineage&lineageScope=upstream&lineageDepth=10")
+    # Long names are cut short on the page.
+    for asset in ("social_posts", "fact_posts", "dim_post", "user_engage"):
+        page.get_by_text(asset).first.wait_for(timeout=60_000)
+
+
+def test_an_asset_page_tells_rows_checks_columns_and_owner(product: Product, page: Any) -> None:
+    page.goto(f"{product.ui}/assets/raw/post_metrics")
+    page.get_by_text("What a platform said of one published post").first.wait_for(timeout=60_000)
+    page.get_by_text("likes_count", exact=True).first.wait_for()
+    page.get_by_text("rows_read", exact=True).first.wait_for()
+    page.get_by_text("data", exact=True).first.wait_for()
+
+
+def test_the_docs_site_explains_the_marts(product: Product, page: Any) -> None:
+    page.goto(f"{product.web}/")
+    page.get_by_text("Warehouse docs").click()
+    page.get_by_role("heading", name="The ClientNest warehouse").wait_for(timeout=60_000)
+    page.goto(f"{product.web}/dbt#!/model/model.clientnest.daily_kpis")
+    page.get_by_text("active_users", exact=True).first.wait_for(timeout=60_000)
+
+
+def test_the_api_says_whether_the_warehouse_answers(product: Product) -> None:
+    with urllib.request.urlopen(f"{product.web}/api/v1/health") as answer:
+        assert answer.status == 200
+        assert answer.read() == b'{"warehouse":"ok"}'
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_ready(process: subprocess.Popen[str], *addresses: str) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    waiting = list(addresses)
+    while waiting and process.poll() is None and time.monotonic() < deadline:
+        try:
+            urllib.request.urlopen(waiting[0], timeout=2).close()
+            waiting.pop(0)
+        except OSError:
+            time.sleep(0.3)
+    if waiting:
+        process.kill()
+        pytest.fail(f"{waiting} did not answer:\n{process.communicate()[0]}")
