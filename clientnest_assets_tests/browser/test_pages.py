@@ -104,7 +104,7 @@ def test_the_lineage_page_shows_every_layer_as_one_graph(product: Product, page:
 def test_a_prediction_leads_back_to_the_raw_posts(product: Product, page: Any) -> None:
     page.goto(f"{product.ui}/assets/predictions/engagement?view=lineage&lineageScope=upstream&lineageDepth=10")
     # Long names are cut short on the page.
-    for asset in ("social_posts", "fact_posts", "dim_post", "user_engage"):
+    for asset in ("social_posts", "fact_posts", "dim_post", "user_enga"):
         page.get_by_text(asset).first.wait_for(timeout=60_000)
 
 
