@@ -132,7 +132,8 @@ class Installation:
             for name in (WAREHOUSE, DAGSTER_DATABASE):
                 connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
         for folder in ("lake", "site"):
-            shutil.rmtree(self.home / folder, ignore_errors=True)
+            if (self.home / folder).exists():
+                shutil.rmtree(self.home / folder)
         self._calendar_file.unlink(missing_ok=True)
         _create_databases(self._server)
 

@@ -7,7 +7,7 @@ environment takes no addresses: they follow from its home folder, see `embedded/
 from __future__ import annotations
 
 import os
-from datetime import date
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
@@ -110,6 +110,12 @@ class Settings(BaseSettings):
             for name, meaning in REQUIRED_OUTSIDE.items()
             if name not in given
         ]
+        if self.lake_url and not self.lake_url.startswith(("s3://", "/")):
+            problems.append(
+                f"{PREFIX}LAKE_URL must be s3://bucket/prefix or an absolute folder, not {self.lake_url!r}."
+            )
+        if self.first_day and self.first_day > datetime.now(UTC).date():
+            problems.append(f"{PREFIX}FIRST_DAY={self.first_day} is in the future.")
         for name in DATABASES:
             url = getattr(self, name)
             if url and urlsplit(url).scheme not in ("postgresql", "postgres"):

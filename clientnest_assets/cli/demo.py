@@ -5,20 +5,28 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Annotated, TypeVar
 
 import typer
 from rich.table import Table
 
 from clientnest_assets.cli.backfill import run_backfill
-from clientnest_assets.cli.session import CommandError, HomeOption, Session, console
-from clientnest_assets.cli.simulate import DaysOption, SeedOption, UsersOption, begin, require_embedded
+from clientnest_assets.cli.session import CommandError, HomeOption, Session, console, materialising
+from clientnest_assets.cli.simulate import (
+    DaysOption,
+    SeedOption,
+    UsersOption,
+    begin,
+    imported_files,
+    require_embedded,
+)
 from clientnest_assets.cli.up import (
     UI_PORT,
     WEB_PORT,
     UiPortOption,
     WebPortOption,
+    is_serving,
     require_free_ports,
     serve,
     stop_database,
@@ -66,7 +74,7 @@ def demo(
     """
     session = Session.open(home)
     require_embedded(session)
-    if (session.installation.home / "up.json").exists():
+    if is_serving(session):
         raise CommandError(
             f"clientnest is serving {session.installation.home}. Stop that first, or choose another --home."
         )
@@ -74,7 +82,13 @@ def demo(
         require_free_ports(ui_port, web_port)
     clock = Clock()
     with session.installation.services():
-        session.installation.begin_anew()
+        if imported := imported_files(session):
+            raise CommandError(
+                f"the lake in {session.installation.home} holds imported files ({', '.join(imported)}), which a demo would "
+                "remove. Choose another --home, or remove the folder yourself."
+            )
+        with materialising(session):
+            session.installation.begin_anew()
         clock.measure("simulate", lambda: begin(session, users, days, seed))
         if not clock.measure("build all layers", lambda: run_backfill(session, None, None)):
             raise CommandError("the demo stopped: not every partition was built, see above.")
@@ -89,15 +103,30 @@ def demo(
     stop_database(session)
 
 
+def _mature_posts(session: Session, before: date) -> int:
+    import psycopg
+
+    with psycopg.connect(session.installation.warehouse_url) as connection:
+        found = connection.execute("select count(*) from facts.fact_posts where mature_at < %s", (before,)).fetchone()
+    return int(found[0]) if found else 0
+
+
 def _train(session: Session) -> bool:
-    """Trains on the last whole week and scores the days since; False where the story is too short for a week.
+    """Trains on the last whole week and scores the days since; False where the story is too short for that.
 
     Raises:
         CommandError: if a partition is not materialised.
     """
+    from clientnest_assets.models.engagement.spec import MIN_MATURE_POSTS
+
     span = session.installation.calendar.span()
     week_end = monday(span.end)
     if week_end <= span.start:
+        return False
+    if _mature_posts(session, week_end) < MIN_MATURE_POSTS:
+        console.print(
+            f"no model: fewer than {MIN_MATURE_POSTS} posts were a week old by {week_end}. Try more users or days."
+        )
         return False
     first = max(span.start, week_end - timedelta(days=1))
     if not run_backfill(session, str(first), str(span.last_day), select=MODELS_AND_PREDICTIONS):

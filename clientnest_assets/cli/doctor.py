@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from rich.markup import escape
 
 from clientnest_assets.cli.session import HomeOption, Session, console, set_home
-from clientnest_assets.cli.up import is_listening, ports
+from clientnest_assets.cli.up import is_listening, is_serving, ports
 from clientnest_assets.errors import ClientNestError
 from clientnest_assets.installation import Installation
 from clientnest_assets.settings import DBT_PROJECT, PROJECT_ROOT, Settings
@@ -119,7 +119,7 @@ def _lake() -> Iterator[Problem]:
 
 def _ports() -> Iterator[Problem]:
     session = Session.open()
-    if (session.installation.home / "up.json").exists():
+    if is_serving(session):
         return
     for port, option in zip(ports(session), ("--ui-port", "--web-port"), strict=True):
         if is_listening(port):

@@ -11,7 +11,6 @@ from typing import Any
 
 import dagster as dg
 from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
-from filelock import FileLock, Timeout
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -23,15 +22,10 @@ from rich.progress import (
 )
 
 from clientnest_assets.cli.plan import PlannedRun
-from clientnest_assets.cli.session import Session, console
-from clientnest_assets.errors import ClientNestError
+from clientnest_assets.cli.session import Session, console, materialising
 
 COMMAND_TAG = "clientnest/command"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-
-
-class BusyError(ClientNestError):
-    """Another command of this home is materialising."""
 
 
 @dataclass(frozen=True)
@@ -53,18 +47,9 @@ def exclusively(session: Session) -> Iterator[None]:
     Raises:
         BusyError: if another command holds it.
     """
-    lock = FileLock(session.installation.home / "backfill.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise BusyError(
-            f"another clientnest command is materialising in {session.installation.home}; wait for it, or stop it."
-        ) from None
-    try:
+    with materialising(session):
         _end_orphans(session.instance)
         yield
-    finally:
-        lock.release()
 
 
 def execute(
@@ -148,11 +133,21 @@ def _failure(event: dg.DagsterEvent) -> str:
     return f"{event.step_key}: {message}"
 
 
+def end_left_over_runs(instance: dg.DagsterInstance) -> None:
+    """Fails the runs that services left when they were killed. Only where no service of this instance is up."""
+    _fail(instance, [run for run in _unfinished(instance) if COMMAND_TAG not in run.tags])
+
+
 def _end_orphans(instance: dg.DagsterInstance) -> None:
     """Runs of a command that was killed: the lock is ours, so nobody works on them any more."""
-    unfinished = [DagsterRunStatus.STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.NOT_STARTED]
-    for record in instance.get_runs(RunsFilter(statuses=unfinished)):
-        if COMMAND_TAG in record.tags:
-            instance.report_run_failed(
-                record, "The command that ran this was killed. Run it again: it goes on from here."
-            )
+    _fail(instance, [run for run in _unfinished(instance) if COMMAND_TAG in run.tags])
+
+
+def _unfinished(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    begun = [DagsterRunStatus.STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.NOT_STARTED]
+    return list(instance.get_runs(RunsFilter(statuses=begun)))
+
+
+def _fail(instance: dg.DagsterInstance, runs: list[dg.DagsterRun]) -> None:
+    for run in runs:
+        instance.report_run_failed(run, "What ran this was killed. Run it again: it goes on from here.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progres
 from rich.table import Table
 
 from clientnest_assets.cli.session import CommandError, HomeOption, Session, console, errors
-from clientnest_assets.partitions import Calendar
+from clientnest_assets.partitions import Calendar, Window
 from clientnest_assets.settings import PREFIX
 
 if TYPE_CHECKING:
@@ -113,6 +114,11 @@ def import_file(
         if dry_run:
             _show_checked(checked)
         else:
+            # Until Dagster has been told: a kill in between must not leave days that nobody makes anew.
+            untold = installation.home / "untold-imports" / hashlib.sha256(checked[0].source.encode()).hexdigest()[:16]
+            was_cut_off = untold.exists()
+            untold.parent.mkdir(exist_ok=True)
+            untold.touch()
             with _progress(MofNCompleteColumn()) as progress:
                 task = progress.add_task("landing", total=sum(len(each.windows) for each in checked))
                 imported = land_file(
@@ -123,7 +129,8 @@ def import_file(
                 )
             _extend_calendar(installation, checked)
             with installation.services():
-                _tell_dagster(session, name or import_name(file), imported)
+                _tell_dagster(session, name or import_name(file), imported, all_days=was_cut_off)
+            untold.unlink()
             _show_imported(imported)
     unfit = [each.contract.name for each in checked if each.good == 0]
     if unfit:
@@ -178,10 +185,11 @@ def _extend_calendar(installation: Installation, checked: list[Checked]) -> None
         )
 
 
-def _tell_dagster(session: Session, name: str, imported: list[Imported]) -> None:
+def _tell_dagster(session: Session, name: str, imported: list[Imported], *, all_days: bool) -> None:
     """One observation a table; and for days that Dagster holds for materialised and that changed, that they are new.
 
-    The second makes `backfill` carry those days on. Days not yet materialised it makes anyway.
+    The second makes `backfill` carry those days on. Days not yet materialised it makes anyway. `all_days`: an import
+    of the file was cut off before, so which days changed is not known any more.
     """
     import dagster as dg
 
@@ -203,7 +211,8 @@ def _tell_dagster(session: Session, name: str, imported: list[Imported]) -> None
             dg.AssetObservation(key, description=f"{name} was imported", metadata=metadata)
         )
         materialised = session.instance.get_materialized_partitions(key)
-        for day in each.days_changed:
+        changed = Window.of_days(*each.days).days() if all_days and each.days else each.days_changed
+        for day in changed:
             if str(day) in materialised:
                 session.instance.report_runless_asset_event(
                     dg.AssetMaterialization(

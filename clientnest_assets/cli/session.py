@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from filelock import FileLock, Timeout
 from rich.console import Console
 
 from clientnest_assets.errors import ClientNestError
@@ -35,6 +39,10 @@ HomeOption = Annotated[
 ]
 LONG_STATEMENT_MILLISECONDS = 600_000
 CONNECTION_AGE_SECONDS = 3600
+
+
+class BusyError(ClientNestError):
+    """Another command of this home is materialising."""
 
 
 class CommandError(ClientNestError):
@@ -70,8 +78,8 @@ class Session:
             {
                 "DAGSTER_HOME": str(home),
                 # SQLAlchemy takes plain postgresql:// for psycopg 3, and dagster-postgres wants psycopg2.
-                "CLIENTNEST_DAGSTER_STORAGE": self.installation.dagster_database_url.replace(
-                    "postgresql://", "postgresql+psycopg2://", 1
+                "CLIENTNEST_DAGSTER_STORAGE": re.sub(
+                    "^postgres(ql)?://", "postgresql+psycopg2://", self.installation.dagster_database_url
                 ),
                 "CLIENTNEST_COMPUTE_LOGS": str(logs),
                 f"{PREFIX}HOME": str(self.installation.home),
@@ -127,3 +135,23 @@ def _day(text: str | None, option: str) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         raise CommandError(f"{option} {text} is not a day. Write it as 2026-01-31.") from None
+
+
+@contextmanager
+def materialising(session: Session) -> Iterator[None]:
+    """Holds this home's lock on materialising from the command line.
+
+    Raises:
+        BusyError: if another command holds it.
+    """
+    home = session.installation.home
+    home.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(home / "backfill.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise BusyError(f"another clientnest command is materialising in {home}; wait for it, or stop it.") from None
+    try:
+        yield
+    finally:
+        lock.release()

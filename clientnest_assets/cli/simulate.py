@@ -44,10 +44,10 @@ def simulate(
         if advance_days:
             rows = advance(session, advance_days)
         else:
-            if _lake_has_rows(session):
-                console.print(
-                    "[yellow]note:[/] the lake still holds what was landed before; this world adds to it. "
-                    "`clientnest demo` begins anew, or use another --home."
+            if lake_has_rows(session):
+                raise CommandError(
+                    f"the lake in {session.installation.home} holds rows of an earlier world or of imported files, and two "
+                    "worlds in one lake make no sense. `clientnest demo` begins anew; or choose another --home."
                 )
             rows = begin(session, users, days, seed, last_day)
     console.print(f"{sum(rows.values()):,} rows in {len(rows)} tables, {session.installation.calendar.span()}")
@@ -94,8 +94,24 @@ def advance(session: Session, days: int) -> dict[str, int]:
     return rows
 
 
-def _lake_has_rows(session: Session) -> bool:
-    return (session.installation.home / "lake" / "raw").exists()
+def lake_has_rows(session: Session) -> bool:
+    """True once something was landed."""
+    return bool(_sources(session))
+
+
+def imported_files(session: Session) -> list[str]:
+    """The sources of landed rows that are not the app's database."""
+    from clientnest_assets.sources.app_database import SOURCE_NAME
+
+    return sorted(_sources(session) - {SOURCE_NAME})
+
+
+def _sources(session: Session) -> set[str]:
+    from clientnest_assets.contracts import APP_TABLES, SOURCE
+    from clientnest_assets.sources.landing import raw_table
+
+    lake = session.installation.lake
+    return {name for each in APP_TABLES for name in raw_table(lake, each).row_counts().get_column(SOURCE)}
 
 
 def require_embedded(session: Session) -> None:

@@ -49,7 +49,7 @@ def collect(session: Session) -> dict[str, Any]:
         },
         "days": {"first": str(span.start), "last": str(span.last_day)} if span else None,
         "services": {
-            "postgres": "running",
+            "postgres": "running" if installation.settings.is_embedded else "not ours",
             "dagster_ui": "running" if is_listening(ui) else "stopped",
             "web": "running" if is_listening(web) else "stopped",
         },

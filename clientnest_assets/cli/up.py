@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
 import json
 import os
 import signal
@@ -20,6 +22,7 @@ from typing import IO, Annotated
 import typer
 from rich.markup import escape
 
+from clientnest_assets.cli.execute import end_left_over_runs
 from clientnest_assets.cli.session import CommandError, HomeOption, Session, console
 from clientnest_assets.settings import PREFIX, PROJECT_ROOT
 
@@ -30,6 +33,7 @@ WebPortOption = Annotated[int, typer.Option("--web-port", help="Port of the page
 SchedulesOption = Annotated[bool, typer.Option("--schedules", help="Switch all schedules on.")]
 READY_TIMEOUT_SECONDS = 120
 STOP_TIMEOUT_SECONDS = 20
+PR_SET_PDEATHSIG = 1
 COLOURS = {"dagster": "cyan", "web": "magenta"}
 
 
@@ -61,8 +65,12 @@ def serve(session: Session, *, ui_port: int, web_port: int, schedules: bool = Fa
     Raises:
         CommandError: if a port is taken, a service does not answer in time, or one ends by itself.
     """
+    if is_serving(session):
+        raise CommandError(f"another clientnest command serves {session.installation.home} already.")
     require_free_ports(ui_port, web_port)
     session.prepare_dagster()
+    if session.installation.settings.is_embedded:
+        end_left_over_runs(session.instance)
     if schedules:
         os.environ[f"{PREFIX}SCHEDULES"] = "true"
     python = sys.executable
@@ -92,12 +100,24 @@ def serve(session: Session, *, ui_port: int, web_port: int, schedules: bool = Fa
             time.sleep(0.5)
 
 
-def ports(session: Session) -> tuple[int, int]:
-    """The ports of the UI and of the pages: of the running services, else the usual ones."""
+def is_serving(session: Session) -> bool:
+    """True while `up` or `demo` serves this home. A killed one does not: the kernel ended its hold on the file."""
     file = session.installation.home / "up.json"
     if not file.exists():
+        return False
+    with file.open() as probe:
+        try:
+            fcntl.flock(probe, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def ports(session: Session) -> tuple[int, int]:
+    """The ports of the UI and of the pages: of the running services, else the usual ones."""
+    if not is_serving(session):
         return UI_PORT, WEB_PORT
-    kept = json.loads(file.read_text())
+    kept = json.loads((session.installation.home / "up.json").read_text())
     return kept["ui"], kept["web"]
 
 
@@ -111,11 +131,15 @@ def is_listening(port: int) -> bool:
 @contextmanager
 def _kept_ports(session: Session, ui: int, web: int) -> Iterator[None]:
     file = session.installation.home / "up.json"
-    file.write_text(json.dumps({"ui": ui, "web": web}))
-    try:
-        yield
-    finally:
-        file.unlink(missing_ok=True)
+    with file.open("a+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        held.truncate(0)
+        held.write(json.dumps({"ui": ui, "web": web}))
+        held.flush()
+        try:
+            yield
+        finally:
+            file.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -123,7 +147,8 @@ def _processes(commands: dict[str, list[str]], cwd: Path) -> Iterator[dict[str, 
     """The commands as processes, each in a group of its own, their output in one log; all stopped at the end."""
     processes: dict[str, subprocess.Popen[str]] = {}
     # SIGINT too: a shell that starts us in the background has it ignored.
-    previous = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    previous = {number: signal.signal(number, _interrupt) for number in ends}
     try:
         for name, command in commands.items():
             processes[name] = subprocess.Popen(
@@ -133,6 +158,7 @@ def _processes(commands: dict[str, list[str]], cwd: Path) -> Iterator[dict[str, 
                 stderr=subprocess.STDOUT,
                 text=True,
                 start_new_session=True,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - no thread has begun that holds a lock the child needs
                 # Not the caller's folder: beside the project's dagster.yaml Dagster warns that another one counts.
                 cwd=cwd,
                 env={**os.environ, "PYTHONWARNINGS": "ignore"},
@@ -152,6 +178,11 @@ def _processes(commands: dict[str, list[str]], cwd: Path) -> Iterator[dict[str, 
                 process.wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 _signal(process, signal.SIGKILL)
+
+
+def _die_with_parent() -> None:
+    """Linux ends the child when we are killed: no service outlives the command that nobody could then stop."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _interrupt(_number: int, _frame: object) -> None:

@@ -98,6 +98,9 @@ def _dagster_events(context: dg.AssetExecutionContext, manifest: Path, built: db
         for result in message.to_default_asset_events(content, translator, context):
             if isinstance(result, dg.Output):
                 unique_id = event["data"]["node_info"]["unique_id"]
+                if unique_id in built.unsound:
+                    # Not materialised, then: the same command makes it again, and nothing is built on it meanwhile.
+                    continue
                 yield dg.Output(
                     None,
                     result.output_name,

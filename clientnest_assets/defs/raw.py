@@ -1,5 +1,7 @@
 """Raw assets: one Delta table per table of the app's database, made by a factory from the contracts."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 import polars as pl
 
@@ -57,7 +59,7 @@ def _raw_asset(contract: Contract, partitions: Partitions) -> dg.AssetsDefinitio
     )
     def raw(
         context: dg.AssetExecutionContext, config: LandingConfig, installation: dg.ResourceParam[Installation]
-    ) -> dg.MaterializeResult:
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         window = window_of(context)
         unknown: list[str] = []
         read_by_day = pl.DataFrame()
@@ -86,7 +88,12 @@ def _raw_asset(contract: Contract, partitions: Partitions) -> dg.AssetsDefinitio
             },
             key,
         )
-        return dg.MaterializeResult(
+        check = _nothing_lost(contract, days)
+        yield check
+        if not check.passed:
+            # Not materialised, then: the same command lands it again, and nothing is built on it meanwhile.
+            raise dg.Failure(f"{contract.name}: rows of the app are missing in the lake", allow_retries=False)
+        yield dg.MaterializeResult(
             metadata={
                 "window": str(window),
                 "rows_read": landed.rows_read,
@@ -97,8 +104,7 @@ def _raw_asset(contract: Contract, partitions: Partitions) -> dg.AssetsDefinitio
                 "bytes": landed.raw.bytes,
                 "columns_not_in_contract": unknown,
                 "location": raw_table(installation.lake, contract).location,
-            },
-            check_results=[_nothing_lost(contract, days)],
+            }
         )
 
     return raw

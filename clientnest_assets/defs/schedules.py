@@ -1,7 +1,7 @@
 """When jobs run: today every five minutes, yesterday every night, models every week. UTC."""
 
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -11,6 +11,7 @@ from clientnest_assets.defs.jobs import CLOSE, LAND, PREDICT, REFRESH, TRAIN
 from clientnest_assets.defs.partitions import Partitions
 
 PARTITION = "dagster/partition"
+MOST_DAYS_A_NIGHT = 31
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
@@ -32,9 +33,13 @@ def schedules(
         job=by_name[REFRESH], cron_schedule="*/5 * * * *", execution_timezone="UTC", default_status=schedule_status
     )
     def refresh_today_every_five_minutes(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        """Today's partition, unless the refresh before is still at work."""
-        unfinished = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
-        if context.instance.get_runs_count(dg.RunsFilter(job_name=REFRESH, statuses=unfinished)):
+        """Today's partition, unless the refresh before is still at work (one that is older than an hour is dead)."""
+        unfinished = dg.RunsFilter(
+            job_name=REFRESH,
+            statuses=[dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED],
+            created_after=datetime.now(UTC) - timedelta(hours=1),
+        )
+        if context.instance.get_runs_count(unfinished):
             return dg.SkipReason("the refresh before this one is not done yet")
         today = partitions.daily.get_last_partition_key()
         return dg.RunRequest(partition_key=today) if today else dg.SkipReason("there is no day yet")
@@ -42,10 +47,17 @@ def schedules(
     @dg.schedule(
         job=by_name[LAND], cron_schedule="15 1 * * *", execution_timezone="UTC", default_status=schedule_status
     )
-    def close_yesterday_nightly(_context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        """Yesterday's partition, once more and for good. Closing and scoring follow when it has succeeded."""
-        days = partitions.daily.get_partition_keys()
-        return dg.RunRequest(partition_key=days[-2]) if len(days) > 1 else dg.SkipReason("no day is over yet")
+    def close_yesterday_nightly(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+        """Yesterday, once more and for good, and days before it whose nights failed. The next steps follow by success."""
+        over = partitions.daily.get_partition_keys()[:-1]
+        if not over:
+            return dg.SkipReason("no day is over yet")
+        landed = context.instance.get_runs(
+            dg.RunsFilter(job_name=LAND, statuses=[dg.DagsterRunStatus.SUCCESS]), limit=1
+        )
+        since = landed[0].tags.get(PARTITION, over[-1]) if landed else ""
+        behind = [day for day in over if day > since][-MOST_DAYS_A_NIGHT:] if since else []
+        return [dg.RunRequest(partition_key=day) for day in behind or over[-1:]]
 
     @dg.schedule(
         job=by_name[TRAIN], cron_schedule="0 4 * * 1", execution_timezone="UTC", default_status=schedule_status

@@ -33,6 +33,12 @@ def read_files(lake: Lake, folder: str) -> dict[str, bytes]:
     }
 
 
+def remove_file(lake: Lake, path: str) -> None:
+    """Removes one file."""
+    system, root = _filesystem(lake)
+    system.delete_file(f"{root}/{path}")
+
+
 def folders(lake: Lake, folder: str) -> list[str]:
     """The names of the folders directly in the folder, sorted."""
     system, root = _filesystem(lake)

@@ -49,10 +49,11 @@ def _allow_s3(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
     secret = {
         "key_id": options.get("AWS_ACCESS_KEY_ID", ""),
         "secret": options.get("AWS_SECRET_ACCESS_KEY", ""),
+        "session_token": options.get("AWS_SESSION_TOKEN", ""),
         "region": options.get("AWS_REGION", ""),
         "endpoint": endpoint.split("://")[-1],
         "url_style": "path" if endpoint else "",
         "use_ssl": "false" if endpoint.startswith("http://") else "",
     }
     given = ", ".join(f"{name} {literal(value)}" for name, value in secret.items() if value)
-    connection.execute(f"create secret lake (type s3, {given})")
+    connection.execute(f"create secret lake (type s3{', ' if given else ''}{given})")

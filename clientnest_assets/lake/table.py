@@ -32,7 +32,7 @@ class SchemaMismatchError(ClientNestError):
 
 
 class EmptyWindowError(ClientNestError):
-    """A window that holds rows was about to be replaced by nothing."""
+    """A day that holds rows was about to be replaced by nothing."""
 
 
 @dataclass(frozen=True)
@@ -128,19 +128,21 @@ class LakeTable:
         Raises:
             SchemaMismatchError: if the frame's schema is not the table's.
             ValueError: if a row lies outside the window or belongs to another source.
-            EmptyWindowError: if the frame is empty, the window is not, and `allow_empty` is not given.
+            EmptyWindowError: if a day that holds rows would lose all of them, and `allow_empty` is not given.
             deltalake.exceptions.CommitFailedError: if somebody wrote the window since `handle` was opened.
         """
         self._require(frame, window, source)
-        if frame.is_empty():
-            held = self._held(handle, window, source)
-            if held.rows == 0:
-                return held
-            if not allow_empty:
-                raise EmptyWindowError(
-                    f"{self.layer}.{self.name} holds {held.rows} rows for {window} and the source now has none. Nothing "
-                    "was changed. If they really are gone at the source, run again with allow_empty."
-                )
+        held = self._files_of(handle, window, source)
+        emptied = held.filter(pl.col("rows") > 0).join(frame.select(DAY).unique(), on=DAY, how="anti")
+        if not emptied.is_empty() and not allow_empty:
+            days = ", ".join(str(day) for day in emptied.get_column(DAY).unique().sort().head(5))
+            raise EmptyWindowError(
+                f"{self.layer}.{self.name} holds {emptied.get_column('rows').sum()} rows of days for which the source now "
+                f"has none ({days}). Nothing was changed. If they really are gone at the source, run again with "
+                "--allow-empty."
+            )
+        if frame.is_empty() and held.is_empty():
+            return self._held(handle, window, source)
         self._overwrite(handle, frame, window, source)
         return self._held(handle, window, source)
 
@@ -208,10 +210,12 @@ class LakeTable:
         rows = pl.scan_delta(handle).filter(_inside(window))
         return rows if source is None else rows.filter(pl.col(SOURCE) == source)
 
-    def _held(self, handle: DeltaTable, window: Window, source: str | None) -> Commit:
+    def _files_of(self, handle: DeltaTable, window: Window, source: str | None) -> pl.DataFrame:
         files = _files(handle, self.partition_by).filter(_inside(window))
-        if source is not None:
-            files = files.filter(pl.col(SOURCE) == source)
+        return files if source is None else files.filter(pl.col(SOURCE) == source)
+
+    def _held(self, handle: DeltaTable, window: Window, source: str | None) -> Commit:
+        files = self._files_of(handle, window, source)
         version = handle.version()
         return Commit(version, int(files.get_column("rows").sum()), int(files.get_column("bytes").sum()))
 

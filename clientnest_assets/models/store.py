@@ -6,16 +6,18 @@ What the files say is in `artefact.py`. A partition trained again replaces its f
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Mapping
 from datetime import date, timedelta
 
 import polars as pl
 
 from clientnest_assets.lake import Lake
-from clientnest_assets.lake.files import folders, read_files, write_files
+from clientnest_assets.lake.files import folders, read_files, remove_file, write_files
 from clientnest_assets.models.artefact import CARD_FILE, MODEL_FILE, Artefact
 
 LAYER = "models"
+TREES = "model-"
 EVALUATION_FILE = "evaluation.parquet"
 WEEK = timedelta(days=7)
 
@@ -33,18 +35,27 @@ def keep(
         evaluated: the rows it was measured on, with its predictions.
         pages: what people look at, by file name.
 
-    The card is written last: until it is there, readers refuse the model or see the one before.
+    The card is written last: until it is there, readers see the model before, if there was one.
     """
     files = artefact.to_files()
     rows = io.BytesIO()
     evaluated.write_parquet(rows)
-    contents = {
-        **pages,
-        EVALUATION_FILE: rows.getvalue(),
-        MODEL_FILE: files[MODEL_FILE],
-        CARD_FILE: files[CARD_FILE],
-    }
-    return write_files(lake, _folder(task, week), contents)
+    fingerprint = str(artefact.card["fingerprint"])
+    # The card names the trees by their fingerprint: until it is replaced, the model before is whole and in use.
+    location = write_files(
+        lake,
+        _folder(task, week),
+        {
+            **pages,
+            EVALUATION_FILE: rows.getvalue(),
+            _trees(fingerprint): files[MODEL_FILE],
+            CARD_FILE: files[CARD_FILE],
+        },
+    )
+    for name in read_files(lake, _folder(task, week)):
+        if name.startswith(TREES) and name != _trees(fingerprint):
+            remove_file(lake, f"{_folder(task, week)}/{name}")
+    return location
 
 
 def newest(lake: Lake, task: str, day: date) -> tuple[date, Artefact] | None:
@@ -58,13 +69,19 @@ def newest(lake: Lake, task: str, day: date) -> tuple[date, Artefact] | None:
     for week in sorted(over, reverse=True):
         files = read_files(lake, _folder(task, week))
         if CARD_FILE in files:
-            return week, Artefact.from_files(files, task=task)
+            trees = files.get(_trees(str(json.loads(files[CARD_FILE]).get("fingerprint"))))
+            whole = {CARD_FILE: files[CARD_FILE], **({} if trees is None else {MODEL_FILE: trees})}
+            return week, Artefact.from_files(whole, task=task)
     return None
 
 
 def evaluation_rows(lake: Lake, task: str, week: date) -> pl.DataFrame:
     """The later posts a week's model was measured on: label, prediction and naive rules, one row a post."""
     return pl.read_parquet(read_files(lake, _folder(task, week))[EVALUATION_FILE])
+
+
+def _trees(fingerprint: str) -> str:
+    return f"{TREES}{fingerprint[:12]}.txt"
 
 
 def _folder(task: str, week: date) -> str:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from filelock import FileLock
 
@@ -29,29 +28,41 @@ _lock = threading.Lock()
 _parsed: dict[Path, tuple[float, Manifest]] = {}
 
 
+WINDOW_VARIABLES = ("CLIENTNEST_DBT_MIN_DATE", "CLIENTNEST_DBT_MAX_DATE")
+FAILED = ("error", "fail", "runtime error")
+
+
 class DbtError(ClientNestError):
     """A dbt command failed. The message holds what it said was wrong."""
 
 
 @dataclass(frozen=True)
 class Built:
-    """What a build did: dbt's structured log events, rows by model's unique id, and what failed."""
+    """What a build did. Models go by dbt's unique id."""
 
     events: list[dict[str, Any]]
+    """dbt's structured log events."""
     rows: dict[str, int]
+    """Rows written, by model."""
     failures: list[str]
+    """What failed and why: models, and tests of severity error."""
+    unsound: set[str]
+    """Models that failed, or that a failed test is about."""
 
 
 def connection_environment(warehouse_url: str) -> dict[str, str]:
     """The variables that `dbt_project/profiles.yml` reads, out of the warehouse's address."""
-    parts = urlsplit(warehouse_url)
-    host = parts.hostname or parse_qs(parts.query).get("host", ["localhost"])[0]
+    from psycopg.conninfo import conninfo_to_dict
+
+    given = {name: str(value) for name, value in conninfo_to_dict(warehouse_url).items()}
     return {
-        "CLIENTNEST_DBT_HOST": host,
-        "CLIENTNEST_DBT_PORT": str(parts.port or 5432),
-        "CLIENTNEST_DBT_USER": unquote(parts.username or ""),
-        "CLIENTNEST_DBT_PASSWORD": unquote(parts.password or ""),
-        "CLIENTNEST_DBT_DATABASE": unquote(parts.path.lstrip("/")),
+        "CLIENTNEST_DBT_HOST": given.get("host", "localhost"),
+        "CLIENTNEST_DBT_PORT": given.get("port", "5432"),
+        "CLIENTNEST_DBT_USER": given.get("user", ""),
+        "CLIENTNEST_DBT_PASSWORD": given.get("password", ""),
+        "CLIENTNEST_DBT_DATABASE": given.get("dbname", ""),
+        "CLIENTNEST_DBT_SSLMODE": given.get("sslmode", "prefer"),
+        "CLIENTNEST_DBT_SSLROOTCERT": given.get("sslrootcert", ""),
     }
 
 
@@ -101,7 +112,7 @@ def build(home: Path, warehouse_url: str, models: Iterable[str], window: Window 
     environment = connection_environment(warehouse_url)
     if window:
         # Not as --vars: after a change of those dbt parses the whole project anew.
-        environment |= {"CLIENTNEST_DBT_MIN_DATE": str(window.start), "CLIENTNEST_DBT_MAX_DATE": str(window.end)}
+        environment |= dict(zip(WINDOW_VARIABLES, (str(window.start), str(window.end)), strict=True))
     events: list[dict[str, Any]] = []
     manifest = _manifest(home, environment)
     with TemporaryDirectory(dir=home / "dbt") as target:
@@ -110,14 +121,12 @@ def build(home: Path, warehouse_url: str, models: Iterable[str], window: Window 
     finished = list(getattr(result, "results", None) or [])
     if not finished and result is None:
         raise DbtError(f"dbt {' '.join(arguments)} could not begin:\n{_errors(events)}")
+    failed = [each for each in finished if str(each.status) in FAILED]
     return Built(
         events=events,
         rows={each.node.unique_id: int(each.adapter_response.get("rows_affected", 0)) for each in finished},
-        failures=[
-            f"{each.node.name}: {each.message or each.status}"
-            for each in finished
-            if str(each.status) in ("error", "fail", "runtime error")
-        ],
+        failures=[f"{each.node.name}: {each.message or each.status}" for each in failed],
+        unsound={name for each in failed for name in (each.node.unique_id, *each.node.depends_on.nodes)},
     )
 
 
@@ -178,6 +187,8 @@ def _invoke(
         "--log-path": home / "dbt" / "logs",
     }
     with _lock:
+        for name in WINDOW_VARIABLES:
+            os.environ.pop(name, None)
         os.environ.update({**environment, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"})
         outcome = dbtRunner(manifest=manifest, callbacks=[keep]).invoke(
             [*arguments, *(str(part) for option in options.items() for part in option), "--log-level", "none"]

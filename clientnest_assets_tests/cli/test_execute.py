@@ -4,8 +4,9 @@ import dagster as dg
 import pytest
 from filelock import FileLock
 
-from clientnest_assets.cli.execute import COMMAND_TAG, BusyError, exclusively, execute
+from clientnest_assets.cli.execute import COMMAND_TAG, exclusively, execute
 from clientnest_assets.cli.plan import PlannedRun
+from clientnest_assets.cli.session import BusyError
 from clientnest_assets.installation import Installation
 from clientnest_assets.settings import Environment, Settings
 

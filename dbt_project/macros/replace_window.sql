@@ -16,6 +16,9 @@
     {%- endif -%}
     {%- set columns = get_quoted_csv(arg_dict["dest_columns"] | map(attribute="name")) %}
 
+    -- Two runs of one window would each delete what they see and both insert: one after the other, then.
+    select pg_advisory_xact_lock(hashtext('{{ target }}'));
+
     delete from {{ target }}
     where {{ in_window(adapter.quote(window_column)) }};
     {% if arg_dict["unique_key"] %}
