@@ -28,7 +28,8 @@ def read_window(url: str, contract: Contract, window: Window) -> Extract:
     """The rows whose cursor column lies in the window, from one snapshot of the table.
 
     Raises:
-        ContractError: if the table or one of its columns is missing or has another type.
+        ContractError: if the table or one of its columns is missing or has another type, or if rows have no value in
+            the cursor column: they belong to no window, and would be lost unseen.
     """
     import adbc_driver_postgresql.dbapi as adbc
 
@@ -40,6 +41,17 @@ def read_window(url: str, contract: Contract, window: Window) -> Extract:
         )
         found = dict(cursor.fetch_polars().iter_rows())
         _require_table(contract, found)
+        cursor.execute(
+            f"select count(*) from {quote(contract.name)} where {quote(contract.cursor)} is null and not (select "
+            f"attnotnull from pg_attribute where attrelid = to_regclass({literal(quote(contract.name))}) "
+            f"and attname = {literal(contract.cursor)})"
+        )
+        adrift = int(cursor.fetchone()[0])
+        if adrift:
+            raise ContractError(
+                f"{adrift} rows of {contract.name} have no {contract.cursor}, so no day. Nothing was written. Give them one "
+                "in the app's database, and declare the column not null."
+            )
         columns = ", ".join(_selected(name, dtype) for name, dtype in contract.source_schema.items())
         cursor.execute(
             f"select {columns} from {quote(contract.name)} "

@@ -128,3 +128,13 @@ def test_money_that_would_lose_digits_is_refused(empty_app):
 
     with pytest.raises(ContractError, match=r"cost is numeric\(14,8\) instead of numeric\(12,6\)"):
         read_window(empty_app, USAGE, DAY)
+
+
+def test_rows_without_a_cursor_are_not_lost_unseen(empty_app):
+    execute(
+        empty_app,
+        "alter table user_sessions alter created_at drop not null",
+        "insert into user_sessions values (1, 1, null, 60, 'desktop', '203.0.113.9')",
+    )
+    with pytest.raises(ContractError, match=r"1 rows of user_sessions have no created_at"):
+        read_window(empty_app, SESSIONS, DAY)
