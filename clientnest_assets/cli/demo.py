@@ -64,7 +64,7 @@ def demo(
 ) -> None:
     """See it all work: simulate a company, build every layer, train a model, and serve the pages.
 
-    Begins anew each time: what an earlier demo left in the same home is replaced.
+    Begins anew each time: what an earlier demo left in the same home is replaced. Refuses where files were imported.
 
     [bold]Examples[/]
 

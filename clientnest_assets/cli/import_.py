@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from filelock import FileLock, Timeout
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from clientnest_assets.cli.session import CommandError, HomeOption, Session, console, errors
+from clientnest_assets.cli.session import CommandError, HomeOption, Session, alone, console, errors
 from clientnest_assets.partitions import Calendar, Window
 from clientnest_assets.settings import PREFIX
 
@@ -96,7 +94,9 @@ def import_file(
     chosen = load_mapping(mapping).narrowed(table)
     session = Session.open(home)
     installation = session.installation
-    with _alone(installation), TemporaryDirectory(prefix="clientnest-import-") as folder:
+    # One at a time: each looks at what others have landed.
+    lock = alone(installation.home / "import.lock", f"another import into {installation.home} is running; wait for it.")
+    with lock, TemporaryDirectory(prefix="clientnest-import-") as folder:
         with _progress(DownloadColumn()) as progress:
             task = progress.add_task(f"reading {file.name}", total=file.stat().st_size if file.exists() else None)
             checked = check_file(
@@ -136,21 +136,6 @@ def import_file(
     if unfit:
         errors.print(f"[bold red]error:[/] not one record is fit for {', '.join(unfit)}. Is the mapping right?")
         raise typer.Exit(1)
-
-
-@contextmanager
-def _alone(installation: Installation) -> Iterator[None]:
-    """One import at a time: each looks at what others have landed."""
-    installation.home.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(installation.home / "import.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise CommandError(f"another import into {installation.home} is running; wait for it.") from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _newest_moment(installation: Installation) -> datetime:

@@ -42,7 +42,7 @@ CONNECTION_AGE_SECONDS = 3600
 
 
 class BusyError(ClientNestError):
-    """Another command of this home is materialising."""
+    """Another command of this home is doing what only one may do at a time."""
 
 
 class CommandError(ClientNestError):
@@ -145,12 +145,24 @@ def materialising(session: Session) -> Iterator[None]:
         BusyError: if another command holds it.
     """
     home = session.installation.home
-    home.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(home / "backfill.lock")
+    busy = f"another clientnest command is materialising in {home}; wait for it, or stop it."
+    with alone(home / "backfill.lock", busy):
+        yield
+
+
+@contextmanager
+def alone(file: Path, busy: str) -> Iterator[None]:
+    """Holds a lock file without waiting for it.
+
+    Raises:
+        BusyError: saying `busy`, if another process holds it.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(file)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise BusyError(f"another clientnest command is materialising in {home}; wait for it, or stop it.") from None
+        raise BusyError(busy) from None
     try:
         yield
     finally:
