@@ -83,21 +83,29 @@ class Installation:
         """The folder of Dagster's configuration."""
         return self.home / "dagster"
 
+    @property
+    def landing_url(self) -> str:
+        """Where files are dropped."""
+        return self.settings.landing_url or str(self.home / "landing")
+
+    @property
+    def spool(self) -> Path:
+        """The folder in which events that came over HTTP wait, safe on disk, until they are in the lake."""
+        return self.home / "spool"
+
     @cached_property
     def pseudonym_key(self) -> bytes:
         """The key of all pseudonyms; embedded, made once and kept in the home."""
         if self.settings.pseudonym_key:
             return self.settings.pseudonym_key.get_secret_value().encode()
-        file = self.home / "pseudonym-key"
-        if not file.exists():
-            self.home.mkdir(parents=True, exist_ok=True)
-            # Linked into place whole: a kill or a second process never leaves or sees an empty key.
-            with NamedTemporaryFile(dir=self.home) as fresh:
-                fresh.write(secrets.token_urlsafe(32).encode())
-                fresh.flush()
-                with suppress(FileExistsError):
-                    os.link(fresh.name, file)
-        return file.read_bytes()
+        return self._kept_secret("pseudonym-key")
+
+    @cached_property
+    def events_keys(self) -> list[str]:
+        """The keys of which a sender of events shows one; embedded, one made once and kept in the home."""
+        if self.settings.events_keys:
+            return [key.strip() for key in self.settings.events_keys.get_secret_value().split(",") if key.strip()]
+        return [self._kept_secret("events-key").decode()] if self.settings.is_embedded else []
 
     @property
     def calendar(self) -> Calendar:
@@ -145,6 +153,19 @@ class Installation:
             return
         with self.postgres.lease():
             yield
+
+    def _kept_secret(self, name: str) -> bytes:
+        """A secret made at random when it is first asked for, and kept in a file of the home."""
+        file = self.home / name
+        if not file.exists():
+            self.home.mkdir(parents=True, exist_ok=True)
+            # Linked into place whole: a kill or a second process never leaves or sees an empty one.
+            with NamedTemporaryFile(dir=self.home) as fresh:
+                fresh.write(secrets.token_urlsafe(32).encode())
+                fresh.flush()
+                with suppress(FileExistsError):
+                    os.link(fresh.name, file)
+        return file.read_bytes()
 
     @property
     def _calendar_file(self) -> Path:

@@ -62,6 +62,24 @@ class Settings(BaseSettings):
     first_day: date | None = None
     schedules: bool | None = None
     """Whether schedules run until somebody switches them in the UI. Embedded they are off by default."""
+    landing_url: str | None = None
+    """The folder or bucket prefix in which files are dropped; by default a folder of the home."""
+    max_bad_share: float = Field(default=0.2, ge=0, le=1)
+    """A day with a larger share of bad rows (and more than a handful of them) fails instead of being landed."""
+    change_capture: bool = False
+    """Whether the app's changes are captured by logical replication, beside the reading of windows."""
+    platform_connections: Path | None = None
+    """The file that says which accounts the platform collectors ask, with their tokens."""
+    events_keys: SecretStr | None = None
+    """The keys that senders of events may show, separated by commas: two while one replaces the other."""
+    kafka_brokers: str | None = None
+    """Where application events come from beside HTTP, such as broker-1:9092,broker-2:9092."""
+    kafka_topic: str = "app-events"
+    kafka_group: str = "clientnest-analytics"
+    kafka_options: dict[str, str] = Field(default_factory=dict)
+    """Further options of librdkafka as JSON, such as {"security.protocol": "SASL_SSL"}."""
+    event_schema: Path | None = None
+    """The Avro schema (.avsc) of the topic's messages; without it they are JSON."""
 
     @classmethod
     def load(cls) -> Self:

@@ -11,6 +11,7 @@ import itertools
 import os
 import shutil
 import signal
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,8 +30,15 @@ from clientnest_assets.cli.backfill import run_backfill
 from clientnest_assets.cli.session import Session
 from clientnest_assets.contracts import APP_TABLES
 from clientnest_assets.contracts.postgres import app_tables
+from clientnest_assets.embedded.object_store import (
+    BUCKET,
+    EmbeddedObjectStore,
+    EmbeddedObjectStoreError,
+    ObjectStoreServer,
+)
 from clientnest_assets.embedded.postgres import EmbeddedPostgres, Server
 from clientnest_assets.installation import Installation
+from clientnest_assets.lake import Lake
 from clientnest_assets.lake.sql import connect, tables
 from clientnest_assets.partitions import Calendar
 from clientnest_assets.settings import Environment, Settings
@@ -131,6 +139,35 @@ def server_home() -> Iterator[Path]:
                 postmaster = psutil.Process(server.pid)
                 postmaster.send_signal(signal.SIGQUIT)
                 postmaster.wait()
+
+
+@pytest.fixture(scope="session")
+def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStoreServer]:
+    """A real S3-compatible server with an empty bucket. A test writes under a prefix of its own, see `bucket`."""
+    store = EmbeddedObjectStore(tmp_path_factory.mktemp("object-store"))
+    try:
+        server = store.ensure_running()
+    except EmbeddedObjectStoreError as error:
+        pytest.skip(str(error))
+    yield server
+    # At once: what it holds is thrown away with its folder.
+    psutil.Process(server.pid).kill()
+
+
+@pytest.fixture
+def bucket(object_store: ObjectStoreServer) -> Lake:
+    """An empty lake in the bucket, under a prefix of one test's own."""
+    return Lake(f"s3://{BUCKET}/{uuid.uuid4().hex[:12]}", object_store.options)
+
+
+@pytest.fixture(params=["folder", "s3"])
+def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
+    """An empty lake of one test's own: each such test runs on a folder and on the S3 server."""
+    if request.param == "folder":
+        return Lake(str(tmp_path / "a lake's folder"))
+    found = request.getfixturevalue("bucket")
+    assert isinstance(found, Lake)
+    return found
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,11 @@ Origin = Literal["app_database", "events"]
 
 DAY = "day"
 SOURCE = "source"
+DELETED_AT = "deleted_at"
 LANDED_COLUMNS: dict[str, pl.DataType] = {DAY: pl.Date(), SOURCE: pl.String()}
 """What landing adds to each row: its UTC partition day, and the way in that brought it."""
+TOMBSTONE_COLUMNS: dict[str, pl.DataType] = {DELETED_AT: pl.Datetime("us", "UTC")}
+"""What landing adds to mutable rows: when the row was deleted, where change capture saw that; else null."""
 
 
 class ContractError(ClientNestError):
@@ -110,7 +113,8 @@ class Contract:
     @cached_property
     def landed_schema(self) -> pl.Schema:
         """Personal columns stay text (of a pseudonym), so that only the landing columns are new."""
-        return pl.Schema({**self.source_schema, **LANDED_COLUMNS})
+        tombstone = TOMBSTONE_COLUMNS if self.kind == "mutable" else {}
+        return pl.Schema({**self.source_schema, **tombstone, **LANDED_COLUMNS})
 
     @property
     def personal_columns(self) -> list[str]:

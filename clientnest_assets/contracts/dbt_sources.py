@@ -12,7 +12,7 @@ from typing import Any
 import dataframely as dy
 import yaml
 
-from clientnest_assets.contracts import CONTRACTS, DAY, SOURCE, Contract
+from clientnest_assets.contracts import CONTRACTS, DAY, DELETED_AT, SOURCE, Contract
 from clientnest_assets.contracts.content_category import render_macro
 from clientnest_assets.contracts.contract import tag
 from clientnest_assets.contracts.postgres import column_type
@@ -29,6 +29,7 @@ SOURCES = {
 
 LANDED_DESCRIPTIONS = {
     DAY: "UTC day of the row's cursor column: the partition it landed in.",
+    DELETED_AT: "When the row was deleted at the source, if change capture saw it: this version is a tombstone.",
     SOURCE: "The way in that brought the row: app_database, file:... and the like.",
 }
 
@@ -145,7 +146,7 @@ def _source_table(contract: Contract) -> dict[str, Any]:
 def _staging_model(contract: Contract) -> dict[str, Any]:
     entity = ENTITY_NAMES[contract.name].replace("_", " ")
     if contract.kind == "mutable":
-        grain = f"One row per {entity}: its latest captured version, whichever source brought it."
+        grain = f"One row per {entity}: its latest captured version, whichever source brought it, unless deleted."
     else:
         grain = f"One row per {entity}."
     key = {"data_tests": ["unique", "not_null"]}
@@ -175,6 +176,8 @@ def _staged_columns(contract: Contract, key_tests: dict[str, Any]) -> list[dict[
             **(key_tests if name == contract.entity_key else {}),
         }
         for name in contract.landed_schema
+        # Staging leaves deleted rows out.
+        if name != DELETED_AT
     ]
 
 

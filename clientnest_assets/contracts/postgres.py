@@ -67,6 +67,15 @@ def raw_tables(contracts: Iterable[Contract], schema: str = "raw") -> str:
         table = f"{quote(schema)}.{quote(contract.name)}"
         lines = [f"  {quote(name)} {column_type(dtype)}" for name, dtype in contract.landed_schema.items()]
         statements.append(f"create table if not exists {table} (\n" + ",\n".join(lines) + "\n);")
+        # A table of an earlier version lacks what its contract has gained since.
+        statements.append(
+            f"alter table {table} "
+            + ", ".join(
+                f"add column if not exists {quote(name)} {column_type(dtype)}"
+                for name, dtype in contract.landed_schema.items()
+            )
+            + ";"
+        )
         statements.append(f"create index if not exists {quote(f'{contract.name}_{DAY}')} on {table} ({quote(DAY)});")
         statements.append(f"comment on table {table} is {literal(contract.description)};")
         statements.extend(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import dataframely as dy
 import polars as pl
 
 from clientnest_assets.contracts.contract import Contract, ContractError
@@ -37,14 +38,14 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Validated:
-    """`valid` has the contract's columns; `invalid` those and `rules`, the list of rules each row breaks."""
+    """`valid` has the batch's columns; `invalid` those and `rules`, the list of rules each row breaks."""
 
     valid: pl.DataFrame
     invalid: pl.DataFrame
 
 
 def validate(contract: Contract, frame: pl.DataFrame) -> Validated:
-    """Parts a batch into rows that keep the contract and rows that do not. Columns beyond it are left out.
+    """Parts a batch into rows that keep the contract and rows that do not. Columns beyond it are kept, unchecked.
 
     Of rows alike in every column one is kept. Rows that share a key and differ are all invalid:
     nothing here says which is right.
@@ -53,7 +54,8 @@ def validate(contract: Contract, frame: pl.DataFrame) -> Validated:
         ContractError: if a column is missing or has another type; names each.
     """
     require_columns(contract, dict(frame.schema))
-    frame = frame.select(contract.source_schema.names())
+    extra = [name for name in frame.columns if name not in contract.source_schema]
+    frame = frame.select(*contract.source_schema.names(), *extra)
     repeated = pl.lit(value=False)
     if frame.select(contract.key).is_duplicated().any():
         repeated = ~pl.struct(pl.all()).is_first_distinct()
@@ -61,13 +63,17 @@ def validate(contract: Contract, frame: pl.DataFrame) -> Validated:
         frame = frame.filter(~repeated)
     else:
         copies = frame.clear().with_columns(pl.lit(None, pl.List(pl.String)).alias(RULES))
-    result, failure = contract.schema.filter(frame)
+    # dataframely leaves out what a schema does not name.
+    schema = contract.schema
+    if extra:
+        schema = type(schema.__name__, (schema,), {f"extra_{n}": dy.Any(alias=name) for n, name in enumerate(extra)})
+    result, failure = schema.filter(frame)
     details = failure.details()
-    rules = [name for name in details.columns if name not in contract.source_schema]
+    rules = [name for name in details.columns if name not in frame.columns]
     broken = pl.concat_list(
         [pl.when(pl.col(rule).cast(pl.String) == "invalid").then(pl.lit(rule)) for rule in rules]
     ).list.drop_nulls()
-    invalid = details.select(*contract.source_schema.names(), broken.alias(RULES)) if rules else copies.clear()
+    invalid = details.select(*frame.columns, broken.alias(RULES)) if rules else copies.clear()
     return Validated(pl.DataFrame(result), pl.concat([invalid, copies]))
 
 

@@ -35,12 +35,13 @@ class Loaded:
 
 
 def create_raw_tables(url: str) -> None:
-    """Creates the raw schema and those of its tables that are missing."""
+    """Creates the raw schema and those of its tables and columns that are missing."""
     import psycopg
 
+    wanted = {(contract.name, column) for contract in CONTRACTS.values() for column in contract.landed_schema}
     with psycopg.connect(url) as connection:
-        present = "select table_name from information_schema.tables where table_schema = %s"
-        if {name for (name,) in connection.execute(present, (SCHEMA,))} >= set(CONTRACTS):
+        present = "select table_name, column_name from information_schema.columns where table_schema = %s"
+        if set(connection.execute(present, (SCHEMA,))) >= wanted:
             return
         connection.execute("select pg_advisory_xact_lock(hashtext('clientnest.raw'))")
         connection.execute(raw_tables(CONTRACTS.values(), SCHEMA).encode())

@@ -68,7 +68,8 @@ def test_the_raw_tables_add_day_and_source_and_describe_every_column(databases):
         connection.execute(raw_tables(CONTRACTS.values()))
         for contract in CONTRACTS.values():
             found = connection.execute(COLUMNS, ("raw", contract.name)).fetchall()
-            assert [row[0] for row in found] == [*contract.source_schema.names(), "day", "source"]
+            deleted_at = ["deleted_at"] if contract.kind == "mutable" else []
+            assert [row[0] for row in found] == [*contract.source_schema.names(), *deleted_at, "day", "source"]
             comments = connection.execute(
                 "select attname, col_description(attrelid, attnum) from pg_attribute "
                 "where attrelid = to_regclass(%s) and attnum > 0",
@@ -76,6 +77,18 @@ def test_the_raw_tables_add_day_and_source_and_describe_every_column(databases):
             )
             told = dict(comments.fetchall())
             assert all(told[name] == column.description for name, column in contract.columns.items())
+
+
+def test_a_raw_table_of_an_earlier_version_gains_the_columns_it_lacks(databases):
+    with psycopg.connect(databases.create()) as connection:
+        connection.execute(raw_tables(CONTRACTS.values()))
+        connection.execute("insert into raw.experiments (id, day) values (1, '2025-01-06')")
+        connection.execute("alter table raw.experiments drop column deleted_at, drop column metric")
+        connection.execute(raw_tables(CONTRACTS.values()))
+
+        found = connection.execute(COLUMNS, ("raw", "experiments")).fetchall()
+        assert {row[0] for row in found} == set(CONTRACTS["experiments"].landed_schema)
+        assert connection.execute("select id, metric, deleted_at from raw.experiments").fetchall() == [(1, None, None)]
 
 
 def test_money_keeps_every_digit(databases):

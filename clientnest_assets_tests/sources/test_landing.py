@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from clientnest_assets.contracts import CONTRACTS
-from clientnest_assets.lake import EmptyWindowError, Lake
+from clientnest_assets.lake import EmptyWindowError
 from clientnest_assets.partitions import Window
 from clientnest_assets.privacy.pseudonyms import pseudonymise
 from clientnest_assets.sources.landing import land_window, prepare, quarantine_table, raw_table
@@ -36,11 +36,6 @@ def users(*rows):
         for number, tier, hours in rows
     ]
     return pl.DataFrame(whole, schema=USERS.source_schema, orient="row")
-
-
-@pytest.fixture
-def lake(tmp_path):
-    return Lake(str(tmp_path))
 
 
 def land(lake, contract, frame, *, source="app", **options):

@@ -90,7 +90,7 @@ def test_a_table_that_was_never_landed_is_empty(lake, url):
 
 
 def test_lists_nulls_and_emoji_arrive_as_they_are(lake, url):
-    row = (1, 1, 1, "twitter", "é 🔥\n", ["a", "b'c", ""], None, "draft", None, None, True, NOON, NOON, MONDAY, "app")
+    row = (1, 1, 1, "twitter", "é 🔥\n", ["a", "b'c", ""], None, "draft", None, None, True, NOON, NOON, None, MONDAY, "app")
     table = raw_table(lake, POSTS)
     table.replace_window(
         table.open(), pl.DataFrame([row], schema=POSTS.landed_schema, orient="row"), WEEK, source="app"

@@ -27,6 +27,7 @@ renamed as (
         day,
         source
     from source
+    where deleted_at is null
     order by id, updated_at, source
 
 )

@@ -4,9 +4,17 @@ with source as (
 
 ),
 
+newest as (
+
+    select distinct on (id) *
+    from source
+    order by id asc, updated_at desc, source asc
+
+),
+
 renamed as (
 
-    select distinct on (id)
+    select
         -- ids
         id as experiment_id,
 
@@ -24,8 +32,8 @@ renamed as (
         -- landing
         day,
         source
-    from source
-    order by id asc, updated_at desc, source asc
+    from newest
+    where deleted_at is null
 
 )
 

@@ -4,9 +4,17 @@ with source as (
 
 ),
 
+newest as (
+
+    select distinct on (id) *
+    from source
+    order by id asc, updated_at desc, source asc
+
+),
+
 renamed as (
 
-    select distinct on (id)
+    select
         -- ids
         id as account_id,
         user_id,
@@ -29,8 +37,8 @@ renamed as (
         -- landing
         day,
         source
-    from source
-    order by id asc, updated_at desc, source asc
+    from newest
+    where deleted_at is null
 
 )
 
