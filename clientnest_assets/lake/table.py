@@ -11,15 +11,14 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import unquote
+from typing import TYPE_CHECKING, TypeVar
 
 import polars as pl
 
 from clientnest_assets.contracts import DAY, SOURCE
 from clientnest_assets.errors import ClientNestError
+from clientnest_assets.lake.handle import files_of, open_handle, schema_of, version_at
 from clientnest_assets.lake.schema import (
     as_selected,
     columns_to_add,
@@ -221,7 +220,7 @@ class LakeTable:
                     f"{self.full_name}: another writer has delivered {', '.join(other)} up to "
                     f"{', '.join(str(reached[feed]) for feed in other)} since this batch was read"
                 )
-            rows = conformed(self.full_name, frame, self.schema, _schema_of(handle))
+            rows = conformed(self.full_name, frame, self.schema, schema_of(handle))
             kept = [Transaction(feed, each.end) for feed, each in deliveries.items()]
             write_deltalake(handle, rows, mode="append", commit_properties=CommitProperties(app_transactions=kept))
             return Commit(handle.version(), rows.height, 0)
@@ -239,12 +238,18 @@ class LakeTable:
         """The table's rows, of one window or of all time, now or as they stood at a moment; none if nobody ever wrote.
 
         Columns: the schema's, in its order, then those that only the table has.
+
+        Raises:
+            MomentNotKeptError: if the log does not reach back to the moment.
         """
         if not self.exists():
             return pl.LazyFrame(schema=self.schema)
         handle = self._handle()
         if as_of is not None:
-            handle.load_as_version(as_of)
+            version = version_at(handle, as_of)
+            if version is None:
+                return pl.LazyFrame(schema=self.schema)
+            handle.load_as_version(version)
         return self._read(handle, window, None)
 
     def row_counts(self) -> pl.DataFrame:
@@ -254,7 +259,7 @@ class LakeTable:
         )
         if not self.exists():
             return empty
-        files = _files(self._handle(), self.partition_by)
+        files = files_of(self._handle(), self.partition_by)
         return pl.concat([empty, files.group_by(self.partition_by).sum()]).sort(self.partition_by)
 
     def _create(self) -> None:
@@ -271,7 +276,7 @@ class LakeTable:
         )
 
     def _widen(self, handle: DeltaTable, schema: pl.Schema) -> bool:
-        held = _schema_of(handle)
+        held = schema_of(handle)
         require_table(self.full_name, held, schema)
         missing = columns_to_add(held, schema)
         if missing:
@@ -279,14 +284,11 @@ class LakeTable:
         return bool(missing)
 
     def _handle(self) -> DeltaTable:
-        from deltalake import DeltaTable
-
-        kind = _folder_table() if self.lake.is_local else DeltaTable
-        return kind(self.location, storage_options=dict(self.lake.storage_options))
+        return open_handle(self.location, self.lake.storage_options)
 
     def _fit(self, handle: DeltaTable, frame: pl.DataFrame, window: Window, source: str | None) -> pl.DataFrame:
         """The frame with exactly the table's columns, once every row is known to belong where it is to be written."""
-        frame = conformed(self.full_name, frame, self.schema, _schema_of(handle))
+        frame = conformed(self.full_name, frame, self.schema, schema_of(handle))
         outside = frame.filter(~_inside(window).fill_null(value=False)).height
         if outside:
             raise ValueError(f"{outside} rows for {self.full_name} lie outside the window {window}")
@@ -300,10 +302,10 @@ class LakeTable:
             rows = rows.filter(_inside(window))
         if source is not None:
             rows = rows.filter(pl.col(SOURCE) == source)
-        return rows.select(as_selected(_schema_of(handle), self.schema))
+        return rows.select(as_selected(schema_of(handle), self.schema))
 
     def _files_of(self, handle: DeltaTable, window: Window, source: str | None) -> pl.DataFrame:
-        files = _files(handle, self.partition_by).filter(_inside(window))
+        files = files_of(handle, self.partition_by).filter(_inside(window))
         return files if source is None else files.filter(pl.col(SOURCE) == source)
 
     def _held(self, handle: DeltaTable, window: Window, source: str | None) -> Commit:
@@ -331,37 +333,6 @@ def _overwrite(handle: DeltaTable, frame: pl.DataFrame, predicate: str, source: 
     if source is not None:
         predicate += " and " + SOURCE + " = '" + source.replace("'", "''") + "'"
     write_deltalake(handle, frame, mode="overwrite", predicate=predicate)
-
-
-def _schema_of(handle: DeltaTable) -> pl.Schema:
-    return pl.scan_delta(handle).collect_schema()
-
-
-@cache
-def _folder_table() -> type[DeltaTable]:
-    """A table whose files Polars finds in any folder: delta-rs percent-encodes the folder's path, Polars takes it as is."""
-    from deltalake import DeltaTable
-
-    class FolderTable(DeltaTable):
-        @property
-        def table_uri(self) -> str:
-            return unquote(super().table_uri)
-
-        def file_uris(self, *arguments: Any, **options: Any) -> list[str]:
-            encoded = super().table_uri.removeprefix("file://")
-            plain = self.table_uri.removeprefix("file://")
-            return [plain + uri.removeprefix(encoded) for uri in super().file_uris(*arguments, **options)]
-
-    return FolderTable
-
-
-def _files(handle: DeltaTable, partition_by: tuple[str, ...]) -> pl.DataFrame:
-    actions = pl.DataFrame(handle.get_add_actions(flatten=True))
-    return actions.select(
-        *(pl.col(f"partition.{name}").alias(name) for name in partition_by),
-        pl.col("num_records").cast(pl.Int64).alias("rows"),
-        pl.col("size_bytes").cast(pl.Int64).alias("bytes"),
-    )
 
 
 def _inside(window: Window) -> pl.Expr:
