@@ -5,10 +5,14 @@ import warnings
 import dagster as dg
 
 from clientnest_assets.defs.dbt import warehouse_models
+from clientnest_assets.defs.events import event_assets, event_jobs, event_sensors
 from clientnest_assets.defs.features import feature_assets
 from clientnest_assets.defs.jobs import jobs
+from clientnest_assets.defs.landing_folder import land_file_job, landing_folder_sensor
+from clientnest_assets.defs.maintenance import maintain_lake, maintenance_schedule
 from clientnest_assets.defs.models import model_assets
 from clientnest_assets.defs.partitions import Partitions
+from clientnest_assets.defs.platforms import platform_assets, platform_jobs, platform_schedules
 from clientnest_assets.defs.raw import raw_assets
 from clientnest_assets.defs.schedules import schedules
 from clientnest_assets.defs.warehouse import warehouse_assets
@@ -24,18 +28,29 @@ def build_definitions(installation: Installation) -> dg.Definitions:
         warnings.simplefilter("ignore", dg.BetaWarning)
         assets = [
             *raw_assets(partitions),
+            *event_assets(partitions),
             *warehouse_assets(partitions),
             *warehouse_models(prepared_manifest(installation.home), partitions),
             *feature_assets(partitions),
             *model_assets(partitions),
+            *platform_assets(installation),
         ]
-    all_jobs = jobs(partitions)
-    all_schedules, sensors = schedules(partitions, all_jobs, running=installation.settings.schedules_run)
+    running = installation.settings.schedules_run
+    daily_jobs, platforms = [*jobs(partitions), *event_jobs(partitions)], platform_jobs(installation)
+    daily_schedules, daily_sensors = schedules(partitions, daily_jobs, running=running)
     return dg.Definitions(
         assets=assets,
-        jobs=all_jobs,
-        schedules=all_schedules,
-        sensors=sensors,
+        jobs=[*daily_jobs, *platforms, land_file_job, maintain_lake],
+        schedules=[
+            *daily_schedules,
+            *platform_schedules(platforms, running=running),
+            maintenance_schedule(running=running),
+        ],
+        sensors=[
+            *daily_sensors,
+            *event_sensors(partitions, daily_jobs, running=running),
+            landing_folder_sensor(running=running),
+        ],
         resources={"installation": installation},
         # A step as a process of its own costs seconds of imports; the work itself is done by engines.
         executor=dg.in_process_executor,

@@ -11,14 +11,16 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Self
 
+from clientnest_assets.embedded.object_store import BUCKET, EmbeddedObjectStore
 from clientnest_assets.embedded.postgres import EmbeddedPostgres, Server
 from clientnest_assets.partitions import Calendar, read_calendar, write_calendar
-from clientnest_assets.settings import Settings, SettingsError
+from clientnest_assets.settings import Settings, SettingsError, store_options
 
 if TYPE_CHECKING:
     from clientnest_assets.lake import Lake
@@ -26,6 +28,14 @@ if TYPE_CHECKING:
 APP_DATABASE = "clientnest_app"
 WAREHOUSE = "clientnest_warehouse"
 DAGSTER_DATABASE = "clientnest_dagster"
+LAKE_KIND_FILE = "lake-kind"
+
+
+class LakeKind(StrEnum):
+    """Where the lake of an embedded home is."""
+
+    FOLDER = "folder"
+    S3 = "s3"
 
 
 class Installation:
@@ -34,6 +44,7 @@ class Installation:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.home = settings.home.expanduser().absolute()
+        self._lake_is_safe = False
 
     @classmethod
     def load(cls) -> Self:
@@ -65,13 +76,32 @@ class Installation:
         return self.settings.dagster_database_url or self._server.url(DAGSTER_DATABASE)
 
     @property
-    def lake(self) -> Lake:
-        """The lake."""
-        # Imported here, like the contracts below: they take a second, and `--help` needs neither.
-        from clientnest_assets.lake import Lake
+    def object_store(self) -> EmbeddedObjectStore:
+        """The embedded object store of the home; it runs only where `lake_kind` says so."""
+        return EmbeddedObjectStore(self.home)
 
-        options = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
-        return Lake(self.settings.lake_url or str(self.home / "lake"), options)
+    @property
+    def lake_kind(self) -> LakeKind:
+        """Where the lake of an embedded home is, as its demo was told."""
+        file = self.home / LAKE_KIND_FILE
+        return LakeKind(file.read_text()) if file.exists() else LakeKind.FOLDER
+
+    @property
+    def lake(self) -> Lake:
+        """The lake. One in a bucket passed the guard of `lake/guard.py` first.
+
+        Raises:
+            SettingsError: if variables are set that would reach the embedded object store, and break it.
+            UnsafeStoreError: if the store would lose commits.
+            UnreachableStoreError: if it takes no object.
+        """
+        lake = self._unguarded_lake()
+        if not lake.is_local and not self._lake_is_safe:
+            from clientnest_assets.lake.guard import require_safe_store
+
+            require_safe_store(lake.root, lake.storage_options, self.home / "guard")
+            self._lake_is_safe = True
+        return lake
 
     @property
     def truth(self) -> Path:
@@ -125,8 +155,11 @@ class Installation:
         self.home.mkdir(parents=True, exist_ok=True)
         write_calendar(self._calendar_file, calendar)
 
-    def begin_anew(self) -> None:
+    def begin_anew(self, lake_kind: LakeKind = LakeKind.FOLDER) -> None:
         """Removes all that was made in an embedded home: lake, warehouse, runs, calendar. The app's rows stay.
+
+        Args:
+            lake_kind: where the lake is from now on.
 
         Raises:
             SettingsError: outside the embedded environment.
@@ -139,7 +172,15 @@ class Installation:
         with psycopg.connect(self._server.url("postgres"), autocommit=True) as connection:
             for name in (WAREHOUSE, DAGSTER_DATABASE):
                 connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
-        for folder in ("lake", "site"):
+        if self.lake_kind is LakeKind.S3:
+            from clientnest_assets.lake.files import Storage
+
+            with self.lake_service():
+                Storage.of(self.lake).clear()
+        fresh = self.home / f"{LAKE_KIND_FILE}.new"
+        fresh.write_text(lake_kind)
+        fresh.rename(self.home / LAKE_KIND_FILE)
+        for folder in ("lake", "site", "spool"):
             if (self.home / folder).exists():
                 shutil.rmtree(self.home / folder)
         self._calendar_file.unlink(missing_ok=True)
@@ -151,8 +192,36 @@ class Installation:
         if not self.settings.is_embedded:
             yield
             return
-        with self.postgres.lease():
+        with self.postgres.lease(), self.lake_service():
             yield
+
+    @contextmanager
+    def lake_service(self) -> Iterator[None]:
+        """What reading the lake needs, up and held: the embedded object store, where the lake is on it."""
+        if self._has_object_store:
+            with self.object_store.lease():
+                yield
+        else:
+            yield
+
+    def _unguarded_lake(self) -> Lake:
+        # Imported here, like the contracts below: they take a second, and `--help` needs neither.
+        from clientnest_assets.lake import Lake
+
+        if not self._has_object_store:
+            return Lake(self.settings.lake_url or str(self.home / "lake"), store_options())
+        options = self.object_store.ensure_running().options
+        strays = sorted(store_options().keys() - options.keys())
+        if strays:
+            raise SettingsError(
+                f"{', '.join(strays)}: set in the environment, and the libraries would send them to the embedded object "
+                "store, which they are not for. Unset them, or use a lake in a folder."
+            )
+        return Lake(f"s3://{BUCKET}/lake", options)
+
+    @property
+    def _has_object_store(self) -> bool:
+        return self.settings.is_embedded and self.lake_kind is LakeKind.S3
 
     def _kept_secret(self, name: str) -> bytes:
         """A secret made at random when it is first asked for, and kept in a file of the home."""

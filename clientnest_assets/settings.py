@@ -7,6 +7,7 @@ environment takes no addresses: they follow from its home folder, see `embedded/
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -45,6 +46,26 @@ REQUIRED_OUTSIDE = {
 }
 DATABASES = ("app_database_url", "warehouse_url", "dagster_database_url")
 MINIMUM_KEY_LENGTH = 32
+STORE_OPTIONS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_ALLOW_HTTP",
+    "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
+    "AWS_SERVER_SIDE_ENCRYPTION",
+    "AWS_SSE_KMS_KEY_ID",
+    "AWS_SSE_BUCKET_KEY_ENABLED",
+)
+"""What an S3 lake takes from the environment. Delta, Polars, obstore and DuckDB all act on these, and on no others alike."""
+ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse")
+UNSAFE_OPTIONS = {
+    "AWS_S3_ALLOW_UNSAFE_RENAME": "concurrent commits to the lake would be lost",
+    "AWS_S3_LOCKING_PROVIDER": "commits are made safe by conditional puts, and other writers would not see its locks",
+    "AWS_CONDITIONAL_PUT": "without conditional puts concurrent commits to the lake would be lost, or fail",
+}
 
 
 class Settings(BaseSettings):
@@ -62,6 +83,8 @@ class Settings(BaseSettings):
     first_day: date | None = None
     schedules: bool | None = None
     """Whether schedules run until somebody switches them in the UI. Embedded they are off by default."""
+    compute_logs_url: str | None = None
+    """The bucket and prefix that keep what steps print, such as s3://bucket/logs; by default a folder of the home."""
     landing_url: str | None = None
     """The folder or bucket prefix in which files are dropped; by default a folder of the home."""
     max_bad_share: float = Field(default=0.2, ge=0, le=1)
@@ -109,11 +132,9 @@ class Settings(BaseSettings):
 
     def _contradictions(self) -> list[str]:
         given = {name for name in REQUIRED_OUTSIDE if getattr(self, name)}
-        problems = []
-        if os.environ.get("AWS_S3_ALLOW_UNSAFE_RENAME"):
-            problems.append(
-                "AWS_S3_ALLOW_UNSAFE_RENAME is set: concurrent commits to the lake would be lost. Unset it."
-            )
+        problems = _store_problems(os.environ)
+        if self.compute_logs_url and not self.compute_logs_url.startswith("s3://"):
+            problems.append(f"{PREFIX}COMPUTE_LOGS_URL must be s3://bucket/prefix, not {self.compute_logs_url!r}.")
         if self.is_embedded:
             problems += [
                 f"{_variable(name)} is set, but {PREFIX}ENVIRONMENT is {self.environment}, which runs its own services. "
@@ -143,6 +164,28 @@ class Settings(BaseSettings):
         if self.pseudonym_key and len(self.pseudonym_key.get_secret_value()) < MINIMUM_KEY_LENGTH:
             problems.append(f"{PREFIX}PSEUDONYM_KEY is shorter than {MINIMUM_KEY_LENGTH} characters.")
         return problems
+
+
+def store_options() -> dict[str, str]:
+    """The environment's options of an S3 lake. An endpoint that begins with http:// allows plain HTTP by saying so."""
+    given = {name: os.environ[name] for name in STORE_OPTIONS if os.environ.get(name)}
+    if given.get("AWS_ENDPOINT_URL", "").startswith("http://"):
+        given["AWS_ALLOW_HTTP"] = "true"
+    return given
+
+
+def _store_problems(variables: Mapping[str, str]) -> list[str]:
+    problems = [
+        f"{name} is set: {reason}. Unset it."
+        for name, reason in UNSAFE_OPTIONS.items()
+        if variables.get(name) and (name, variables[name]) != ("AWS_CONDITIONAL_PUT", "etag")
+    ]
+    encryption = variables.get("AWS_SERVER_SIDE_ENCRYPTION")
+    if encryption and encryption not in ENCRYPTIONS:
+        problems.append(f"AWS_SERVER_SIDE_ENCRYPTION is {encryption!r}. Use one of: {', '.join(ENCRYPTIONS)}.")
+    if variables.get("AWS_SSE_KMS_KEY_ID") and not (encryption or "").startswith("aws:kms"):
+        problems.append("AWS_SSE_KMS_KEY_ID is set, which needs AWS_SERVER_SIDE_ENCRYPTION=aws:kms. Set both.")
+    return problems
 
 
 def _variable(field: str) -> str:

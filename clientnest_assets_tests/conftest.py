@@ -39,7 +39,7 @@ from clientnest_assets.embedded.object_store import (
 from clientnest_assets.embedded.postgres import EmbeddedPostgres, Server
 from clientnest_assets.installation import Installation
 from clientnest_assets.lake import Lake
-from clientnest_assets.lake.sql import connect, tables
+from clientnest_assets.lake.sql import tables
 from clientnest_assets.partitions import Calendar
 from clientnest_assets.settings import Environment, Settings
 from clientnest_assets.simulation import World, write_world
@@ -150,8 +150,7 @@ def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectSto
     except EmbeddedObjectStoreError as error:
         pytest.skip(str(error))
     yield server
-    # At once: what it holds is thrown away with its folder.
-    psutil.Process(server.pid).kill()
+    store.stop()
 
 
 @pytest.fixture
@@ -246,15 +245,15 @@ class Company:
 
     def lake(self, layer: str, name: str) -> pl.DataFrame:
         """A whole table of the lake."""
-        return pl.scan_delta(self.installation.lake.location(layer, name)).collect()
+        lake = self.installation.lake
+        return pl.scan_delta(lake.location(layer, name), storage_options=dict(lake.storage_options)).collect()
 
     def state(self) -> dict[str, str]:
         """A digest of every row of every table of the lake and of the warehouse, by table; without times of the clock."""
         lake = self.installation.lake
         values = pl.struct(pl.exclude("quarantined_at")).struct.json_encode()
         found = {
-            f"lake {layer}.{name}": self.lake(layer, name).select(values).to_series()
-            for layer, name in tables(connect(lake), lake)
+            f"lake {layer}.{name}": self.lake(layer, name).select(values).to_series() for layer, name in tables(lake)
         }
         listed = "select table_schema, table_name from information_schema.tables where table_type = 'BASE TABLE'"
         for schema, name in self.warehouse(listed):

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "features": {"contracts", "lake", "warehouse"},
     "models": {"contracts", "lake", "features"},
     "insights": {"contracts", "models", "features", "warehouse"},
-    "serving": {"contracts", "models", "features", "warehouse", "privacy", "lake", *ENVIRONMENT},
+    "serving": {"contracts", "models", "features", "warehouse", "privacy", "lake", "sources", *ENVIRONMENT},
     "embedded": set(),
     "settings": set(),
     "installation": {"settings", "contracts", "embedded", "lake"},

@@ -3,11 +3,14 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 
 import psycopg
+import pytest
 
 from clientnest_assets.contracts import APP_TABLES
-from clientnest_assets.installation import Installation
+from clientnest_assets.installation import Installation, LakeKind
+from clientnest_assets.lake.files import read_files, write_files
+from clientnest_assets.lake.guard import UnreachableStoreError
 from clientnest_assets.partitions import Calendar
-from clientnest_assets.settings import Environment, Settings
+from clientnest_assets.settings import Environment, Settings, SettingsError
 
 
 def embedded(home):
@@ -39,7 +42,7 @@ def test_in_production_addresses_and_key_are_those_of_the_settings(tmp_path):
             app_database_url="postgresql://a",
             warehouse_url="postgresql://w",
             dagster_database_url="postgresql://d",
-            lake_url="s3://bucket/lake",
+            lake_url="/var/lib/clientnest/lake",
             pseudonym_key="k" * 32,
             first_day=date(2024, 1, 1),
         )
@@ -48,7 +51,7 @@ def test_in_production_addresses_and_key_are_those_of_the_settings(tmp_path):
     assert installation.app_database_url == "postgresql://a"
     assert installation.warehouse_url == "postgresql://w"
     assert installation.dagster_database_url == "postgresql://d"
-    assert installation.lake.root == "s3://bucket/lake"
+    assert installation.lake.root == "/var/lib/clientnest/lake"
     assert installation.pseudonym_key == b"k" * 32
     assert installation.calendar == Calendar(date(2024, 1, 1))
     with installation.services():
@@ -58,9 +61,58 @@ def test_in_production_addresses_and_key_are_those_of_the_settings(tmp_path):
 
 def test_only_the_stores_own_variables_reach_the_lake(tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://store:9000")
+    monkeypatch.setenv("AWS_PROFILE", "somebody")
     monkeypatch.setenv("OTHER_SECRET", "x")
 
-    assert embedded(tmp_path).lake.storage_options == {"AWS_REGION": "eu-central-1"}
+    # An endpoint that says http:// needs no second permission.
+    assert embedded(tmp_path).lake.storage_options == {
+        "AWS_REGION": "eu-central-1",
+        "AWS_ENDPOINT_URL": "http://store:9000",
+        "AWS_ALLOW_HTTP": "true",
+    }
+
+
+def test_a_home_remembers_that_its_lake_is_on_the_object_store_until_it_begins_anew(
+    embedded_home, object_store, monkeypatch
+):
+    installation = embedded(embedded_home)
+    try:
+        with installation.services():
+            (embedded_home / "lake").mkdir()
+            installation.begin_anew(LakeKind.S3)
+        again = embedded(embedded_home)
+        assert again.lake_kind is LakeKind.S3
+        with again.services():
+            write_files(again.lake, "models", {"card.json": b"{}"})
+            assert not again.object_store.stop()
+        assert again.lake.root == "s3://clientnest/lake"
+        assert not (embedded_home / "lake").exists()
+
+        monkeypatch.setenv("AWS_SESSION_TOKEN", "of something else")
+        with pytest.raises(SettingsError, match="AWS_SESSION_TOKEN: set in the environment"):
+            again.lake  # noqa: B018
+        monkeypatch.delenv("AWS_SESSION_TOKEN")
+
+        # The bucket is emptied too, whichever kind comes next.
+        again.begin_anew(LakeKind.S3)
+        assert read_files(again.lake, "models") == {}
+        again.begin_anew()
+        assert embedded(embedded_home).lake.root == str(embedded_home / "lake")
+    finally:
+        assert installation.object_store.stop()
+
+
+def test_the_guard_stands_before_every_lake_in_a_bucket(tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    installation = Installation(
+        Settings(environment=Environment.PRODUCTION, home=tmp_path, lake_url="s3://bucket/lake")
+    )
+
+    with pytest.raises(UnreachableStoreError, match=r"s3://bucket/lake at http://127\.0\.0\.1:1"):
+        installation.lake  # noqa: B018
 
 
 def test_before_there_is_data_the_calendar_is_today(tmp_path):

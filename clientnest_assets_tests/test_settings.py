@@ -123,7 +123,27 @@ def test_unreadable_values_of_any_variable_are_named(monkeypatch):
     assert [problem.split()[1] for problem in problems] == ["CLIENTNEST_ENVIRONMENT", "CLIENTNEST_FIRST_DAY"]
 
 
-def test_renames_without_a_condition_are_refused_in_every_environment(monkeypatch):
-    (problem,) = refusal(monkeypatch, {"AWS_S3_ALLOW_UNSAFE_RENAME": "true"})
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"AWS_S3_ALLOW_UNSAFE_RENAME": "true"}, "concurrent commits to the lake would be lost"),
+        ({"AWS_CONDITIONAL_PUT": "disabled"}, "without conditional puts concurrent commits"),
+        ({"AWS_S3_LOCKING_PROVIDER": "dynamodb"}, "other writers would not see its locks"),
+        ({"AWS_SERVER_SIDE_ENCRYPTION": "yes"}, "Use one of: AES256, aws:kms, aws:kms:dsse"),
+        ({"AWS_SSE_KMS_KEY_ID": "a-key"}, "needs AWS_SERVER_SIDE_ENCRYPTION=aws:kms"),
+        ({"CLIENTNEST_COMPUTE_LOGS_URL": "/var/log"}, "CLIENTNEST_COMPUTE_LOGS_URL must be s3://bucket/prefix"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_options_of_a_store_that_would_lose_commits_or_mean_nothing_are_refused_everywhere(
+    monkeypatch, variables, message
+):
+    (problem,) = refusal(monkeypatch, variables)
 
-    assert "concurrent commits to the lake would be lost" in problem
+    assert message in problem
+
+
+def test_the_conditional_put_that_is_the_default_may_be_said(monkeypatch):
+    monkeypatch.setenv("AWS_CONDITIONAL_PUT", "etag")
+
+    assert Settings.load().is_embedded

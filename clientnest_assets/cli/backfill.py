@@ -46,6 +46,13 @@ def backfill(
     allow_empty: Annotated[
         bool, typer.Option("--allow-empty", help="Let raw windows become empty: the rows are gone at the source.")
     ] = False,
+    allow_bad_rows: Annotated[
+        bool,
+        typer.Option(
+            "--allow-bad-rows",
+            help="Land days of which more rows go to quarantine than CLIENTNEST_MAX_BAD_SHARE allows.",
+        ),
+    ] = False,
     home: HomeOption = None,
 ) -> None:
     """Materialise a range of days, every layer in order.
@@ -63,8 +70,18 @@ def backfill(
     """
     session = Session.open(home)
     with session.installation.services():
-        if not run_backfill(session, first, last, select=select, only=only, dry_run=dry_run, allow_empty=allow_empty):
-            raise typer.Exit(1)
+        whole = run_backfill(
+            session,
+            first,
+            last,
+            select=select,
+            only=only,
+            dry_run=dry_run,
+            allow_empty=allow_empty,
+            allow_bad_rows=allow_bad_rows,
+        )
+    if not whole:
+        raise typer.Exit(1)
 
 
 def run_backfill(
@@ -76,10 +93,12 @@ def run_backfill(
     only: str = "missing",
     dry_run: bool = False,
     allow_empty: bool = False,
+    allow_bad_rows: bool = False,
 ) -> bool:
     """Plans, shows the plan, executes it and reports. True if every partition of the range is materialised after it."""
     from clientnest_assets.cli.execute import exclusively, execute
     from clientnest_assets.cli.plan import Only, Planner
+    from clientnest_assets.defs.events import observe_inbox
 
     if only not in set(Only):
         raise CommandError(f"--only {only} is not known. Use one of: {', '.join(Only)}.")
@@ -88,13 +107,15 @@ def run_backfill(
         graph = session.definitions.resolve_asset_graph()
         planner = Planner(graph, session.instance, session.installation.calendar)
         selected = _selected(select, graph) if select else planner.default_selection()
+    # Settled days that events came for since are behind from here on.
+    observe_inbox(session.instance, session.installation)
     if dry_run:
         _show_plan(planner.plan(selected, window, Only(only)), str(window))
         return True
     with exclusively(session):
         runs = planner.plan(selected, window, Only(only))
         _show_plan(runs, str(window))
-        config = _landing_config(runs) if allow_empty else {}
+        config = _landing_config(runs, allow_empty=allow_empty, allow_bad_rows=allow_bad_rows)
         done = execute(session, runs, command="backfill", config=config)
     planner.forget()
     return _report(done, planner.missing(selected, window))
@@ -113,9 +134,10 @@ def _selected(select: str, graph: dg.AssetGraph) -> set[dg.AssetKey]:
     return set(keys)
 
 
-def _landing_config(runs: list[PlannedRun]) -> dict[str, object]:
+def _landing_config(runs: list[PlannedRun], **allowed: bool) -> dict[str, object]:
+    given = {name: True for name, is_given in allowed.items() if is_given}
     raw = {key for run in runs for key in run.assets if key.path[0] == "raw"}
-    return {"__".join(key.path): {"config": {"allow_empty": True}} for key in raw}
+    return {"__".join(key.path): {"config": given} for key in raw} if given else {}
 
 
 def _show_plan(runs: list[PlannedRun], window: str) -> None:

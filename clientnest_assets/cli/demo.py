@@ -29,11 +29,16 @@ from clientnest_assets.cli.up import (
     is_serving,
     require_free_ports,
     serve,
-    stop_database,
+    stop_services,
 )
+from clientnest_assets.installation import LakeKind
 from clientnest_assets.partitions import monday
 
 T = TypeVar("T")
+LakeOption = Annotated[
+    LakeKind,
+    typer.Option("--lake", help="Where the lake is: a folder, or a bucket of the embedded S3 server (SeaweedFS)."),
+]
 MODELS_AND_PREDICTIONS = "group:models or group:predictions"
 
 
@@ -55,6 +60,7 @@ def demo(
     users: UsersOption = 2000,
     days: DaysOption = 120,
     seed: SeedOption = 1,
+    lake: LakeOption = LakeKind.FOLDER,
     no_serve: Annotated[
         bool, typer.Option("--no-serve", help="Stop after the summary; `clientnest up` serves later.")
     ] = False,
@@ -71,6 +77,8 @@ def demo(
     clientnest demo
 
     clientnest demo --users 300 --days 60 --no-serve
+
+    clientnest demo --lake s3
     """
     session = Session.open(home)
     require_embedded(session)
@@ -87,8 +95,14 @@ def demo(
                 f"the lake in {session.installation.home} holds imported files ({', '.join(imported)}), which a demo would "
                 "remove. Choose another --home, or remove the folder yourself."
             )
+        if lake is LakeKind.S3:
+            # Before anything is removed: it may not be installed.
+            session.installation.object_store.ensure_running()
         with materialising(session):
-            session.installation.begin_anew()
+            session.installation.begin_anew(lake)
+    if lake is not LakeKind.S3:
+        session.installation.object_store.stop()
+    with session.installation.services():
         clock.measure("simulate", lambda: begin(session, users, days, seed))
         if not clock.measure("build all layers", lambda: run_backfill(session, None, None)):
             raise CommandError("the demo stopped: not every partition was built, see above.")
@@ -96,11 +110,11 @@ def demo(
         _summary(session, clock, trained=trained)
         if no_serve:
             console.print(
-                "PostgreSQL keeps running for the next command; `clientnest down` stops it, `clientnest up` serves."
+                "The embedded services keep running for the next command; `clientnest down` stops them, `clientnest up` serves."
             )
             return
         serve(session, ui_port=ui_port, web_port=web_port)
-    stop_database(session)
+    stop_services(session)
 
 
 def _mature_posts(session: Session, before: date) -> int:

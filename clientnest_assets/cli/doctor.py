@@ -108,13 +108,16 @@ def _databases() -> Iterator[Problem]:
 
 
 def _lake() -> Iterator[Problem]:
-    from clientnest_assets.lake.sql import connect, tables
+    from clientnest_assets.lake.sql import connect
 
-    lake = Installation.load().lake
+    installation = Installation.load()
     try:
-        tables(connect(lake), lake)
+        with installation.lake_service():
+            connect(installation.lake).execute("select count(*) from information_schema.tables")
+    except ClientNestError as error:
+        yield str(error), 'read docs/operator.md, "A lake on S3": what a store must be able to do, and the variables'
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
-        yield f"the lake at {lake.root} cannot be read: {error}", "check CLIENTNEST_LAKE_URL and the AWS_* variables"
+        yield f"the lake cannot be read: {error}", "check CLIENTNEST_LAKE_URL and the AWS_* variables"
 
 
 def _ports() -> Iterator[Problem]:

@@ -1,44 +1,56 @@
-"""`clientnest import`: lands a file from elsewhere in the raw tables, and tells Dagster of it."""
+"""`clientnest import`: lands a file from elsewhere in the raw tables, or proposes a mapping for one.
+
+How a file is imported is in `defs/file_imports.py`, how that is told in `importing.py`.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
-from datetime import UTC, datetime
+import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.progress import DownloadColumn, MofNCompleteColumn
 
-from clientnest_assets.cli.session import CommandError, HomeOption, Session, alone, console, errors
-from clientnest_assets.partitions import Calendar, Window
-from clientnest_assets.settings import PREFIX
+from clientnest_assets.cli.importing import (
+    days_of,
+    importing,
+    note_longer_calendar,
+    progress,
+    show_checked,
+    show_imported,
+)
+from clientnest_assets.cli.session import CommandError, HomeOption, Session, console, errors
 
-if TYPE_CHECKING:
-    from clientnest_assets.installation import Installation
-    from clientnest_assets.sources.files import Checked, Imported
-
-DAYS_WORTH_A_WORD = 366
+STANDARD_INPUT = "-"
 
 
 def import_file(
     file: Annotated[Path, typer.Argument(help="A CSV, JSON lines or Parquet file; .gz too.", show_default=False)],
     mapping: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--mapping",
             "-m",
             help=(
-                "What the file's columns mean: the path of a mapping (YAML), or the name of one that comes with the "
-                "project, such as presidential_tweets. How to write one: docs/importing.md."
+                "What the file's columns mean: the path of a mapping (YAML), the name of one that comes with the "
+                "project, such as presidential_tweets, or - for one from standard input. How to write one: "
+                "docs/importing.md."
             ),
             show_default=False,
         ),
-    ],
+    ] = None,
+    suggest: Annotated[
+        bool,
+        typer.Option(
+            "--suggest",
+            help=(
+                "Propose a mapping from the file's columns and values, on standard output, and show on standard error "
+                "what importing with it would do. Nothing is written."
+            ),
+        ),
+    ] = False,
     table: Annotated[
         str | None, typer.Option(help="Land this one of the mapping's tables. Default: all of them.")
     ] = None,
@@ -77,11 +89,13 @@ def import_file(
 
     [bold]Examples[/]
 
-    clientnest import BarackObama.csv --mapping presidential_tweets --dry-run
+    clientnest import posts.csv --suggest > my_export.yaml
+
+    clientnest import posts.csv --mapping my_export.yaml --dry-run
+
+    clientnest import posts.csv --mapping my_export.yaml
 
     clientnest import BarackObama.csv --mapping presidential_tweets
-
-    clientnest import posts.jsonl.gz --mapping my_export.yaml --table social_posts
 
     [bold]Then[/]
 
@@ -89,166 +103,52 @@ def import_file(
 
     clientnest backfill
     """
-    from clientnest_assets.sources.files import check_file, import_name, land_file, load_mapping
+    if suggest:
+        from clientnest_assets.cli.suggest import suggest_mapping
 
-    chosen = load_mapping(mapping).narrowed(table)
+        suggest_mapping(file, Session.open(home))
+        return
+    if mapping is None:
+        raise CommandError(
+            f"say with --mapping what the columns of {file} mean. None is written yet? This proposes one: "
+            f"clientnest import {file} --suggest > my_mapping.yaml"
+        )
+    from clientnest_assets.defs.file_imports import File
+    from clientnest_assets.sources.files import import_name, load_mapping, parse_mapping
+    from clientnest_assets.sources.files.register import content_hash
+
+    chosen = parse_mapping(sys.stdin.read(), "standard input") if mapping == STANDARD_INPUT else load_mapping(mapping)
     session = Session.open(home)
-    installation = session.installation
-    # One at a time: each looks at what others have landed.
-    lock = alone(installation.home / "import.lock", f"another import into {installation.home} is running; wait for it.")
-    with lock, TemporaryDirectory(prefix="clientnest-import-") as folder:
-        with _progress(DownloadColumn()) as progress:
-            task = progress.add_task(f"reading {file.name}", total=file.stat().st_size if file.exists() else None)
-            checked = check_file(
-                file,
-                chosen,
-                installation.lake,
-                installation.pseudonym_key,
-                Path(folder),
-                name=name,
-                now=_newest_moment(installation),
-                replace_versions=replace_versions,
-                advance=lambda size: progress.advance(task, size),
+    given = File(file, chosen.narrowed(table), mapping, name or import_name(file), content_hash(file))
+    with importing(session) as imports:
+        twin = imports.twin(given)
+        if twin and not dry_run:
+            console.print(
+                f"nothing to do: all of {escape(file.name)} was landed on {twin.registered_at:%Y-%m-%d %H:%M} UTC as "
+                f"{escape(twin.name)}. To import it again under that name, say --as {escape(twin.name)}."
             )
-        _require_days(installation, checked)
-        if dry_run:
-            _show_checked(checked)
-        else:
-            # Until Dagster has been told: a kill in between must not leave days that nobody makes anew.
-            untold = installation.home / "untold-imports" / hashlib.sha256(checked[0].source.encode()).hexdigest()[:16]
-            was_cut_off = untold.exists()
-            untold.parent.mkdir(exist_ok=True)
-            untold.touch()
-            with _progress(MofNCompleteColumn()) as progress:
-                task = progress.add_task("landing", total=sum(len(each.windows) for each in checked))
-                imported = land_file(
-                    installation.lake,
-                    checked,
-                    replace_versions=replace_versions,
-                    advance=lambda _: progress.advance(task),
-                )
-            _extend_calendar(installation, checked)
-            with installation.services():
-                _tell_dagster(session, name or import_name(file), imported, all_days=was_cut_off)
-            untold.unlink()
-            _show_imported(imported)
-    unfit = [each.contract.name for each in checked if each.good == 0]
+            return
+        with progress(DownloadColumn()) as reading:
+            task = reading.add_task(f"reading {file.name}", total=file.stat().st_size)
+            with imports.checked(
+                given, replace_versions=replace_versions, advance=lambda size: reading.advance(task, size)
+            ) as checked:
+                reading.stop()
+                if dry_run:
+                    show_checked(checked)
+                else:
+                    before = days_of(session.installation)
+                    with progress(MofNCompleteColumn()) as landing:
+                        step = landing.add_task("landing", total=sum(len(each.windows) for each in checked))
+                        result = imports.land(
+                            given,
+                            checked,
+                            replace_versions=replace_versions,
+                            advance=lambda: landing.advance(step),
+                        )
+                    show_imported(result.imported)
+                    note_longer_calendar(session.installation, before)
+    unfit = [each.contract.name for each in checked if each.good == 0 and each.bad]
     if unfit:
         errors.print(f"[bold red]error:[/] not one record is fit for {', '.join(unfit)}. Is the mapping right?")
         raise typer.Exit(1)
-
-
-def _newest_moment(installation: Installation) -> datetime:
-    """Now, or the end of a simulated world that is ahead of the clock."""
-    now = datetime.now(UTC)
-    return max(now, installation.calendar.span().end_at) if installation.has_data else now
-
-
-def _require_days(installation: Installation, checked: list[Checked]) -> None:
-    """Refuses days that the installation has no partitions for, where its first day is a setting."""
-    first_day = installation.settings.first_day
-    earliest = min((each.days[0] for each in checked if each.days), default=None)
-    if first_day and earliest and earliest < first_day:
-        raise CommandError(
-            f"the file has rows of {earliest}, before the first day of this installation, {first_day}. Nothing was "
-            f"imported. Set {PREFIX}FIRST_DAY={earliest}, or import a file without the earlier days."
-        )
-
-
-def _extend_calendar(installation: Installation, checked: list[Checked]) -> None:
-    days = [day for each in checked if each.days for day in each.days]
-    if not days or installation.settings.first_day:
-        return
-    before = installation.calendar if installation.has_data else None
-    after = before.extended(min(days), max(days)) if before else Calendar(min(days), max(days))
-    installation.keep_calendar(after)
-    added = len(after.span().days()) - (len(before.span().days()) if before else 0)
-    if before and added > DAYS_WORTH_A_WORD:
-        errors.print(
-            f"[yellow]note:[/] the days of {installation.home} are now {after.span()}, {added:,} more than before. "
-            "A backfill makes each of them in each asset: another time is better off in a home of its own (--home)."
-        )
-
-
-def _tell_dagster(session: Session, name: str, imported: list[Imported], *, all_days: bool) -> None:
-    """One observation a table; and for days that Dagster holds for materialised and that changed, that they are new.
-
-    The second makes `backfill` carry those days on. Days not yet materialised it makes anyway. `all_days`: an import
-    of the file was cut off before, so which days changed is not known any more.
-    """
-    import dagster as dg
-
-    for each in imported:
-        key = dg.AssetKey(["raw", each.contract.name])
-        metadata: dict[str, dg.RawMetadataValue] = {
-            "file": name,
-            "source": each.source,
-            "rows_in_file": each.records,
-            "rows_written": each.rows_written,
-            "rows_already_held": each.rows_already_held,
-            "rows_quarantined": each.rows_quarantined,
-            "rows_removed": each.rows_removed,
-            "rules_broken": each.rules,
-            "columns_not_in_mapping": each.unread,
-            "days": f"{each.days[0]} to {each.days[1]}" if each.days else "none",
-        }
-        session.instance.report_runless_asset_event(
-            dg.AssetObservation(key, description=f"{name} was imported", metadata=metadata)
-        )
-        materialised = session.instance.get_materialized_partitions(key)
-        changed = Window.of_days(*each.days).days() if all_days and each.days else each.days_changed
-        for day in changed:
-            if str(day) in materialised:
-                session.instance.report_runless_asset_event(
-                    dg.AssetMaterialization(
-                        key, partition=str(day), description=f"{name} was imported", metadata={"source": each.source}
-                    )
-                )
-
-
-def _show_checked(checked: list[Checked]) -> None:
-    table = _table("in file", "good", "for quarantine")
-    for each in checked:
-        table.add_row(each.contract.name, *_numbers(each.records, each.good, each.bad))
-    console.print("nothing was written; importing would do this:")
-    _show(table, {each.contract.name: each for each in checked})
-
-
-def _show_imported(imported: list[Imported]) -> None:
-    table = _table("in file", "landed", "already held", "quarantined", "removed")
-    for each in imported:
-        counts = (each.records, each.rows_written, each.rows_already_held, each.rows_quarantined, each.rows_removed)
-        table.add_row(each.contract.name, *_numbers(*counts))
-    _show(table, {each.contract.name: each for each in imported})
-
-
-def _table(*counts: str) -> Table:
-    table = Table(box=None)
-    table.add_column("rows of", no_wrap=True)
-    for name in counts:
-        table.add_column(name, justify="right")
-    return table
-
-
-def _numbers(*counts: int) -> list[str]:
-    return [f"{count:,}" for count in counts]
-
-
-def _show(table: Table, results: Mapping[str, Checked | Imported]) -> None:
-    """The counts, the days, and why rows go to quarantine."""
-    console.print(table)
-    unread = next(iter(results.values())).unread
-    if unread:
-        console.print(f"columns of the file that the mapping does not read: {escape(', '.join(unread))}")
-    for name, each in results.items():
-        if each.days:
-            console.print(f"{name}: days {each.days[0]} to {each.days[1]}")
-        for rule, count in sorted(each.rules.items(), key=lambda item: (-item[1], item[0])):
-            console.print(f"[yellow]quarantine[/] {name}: {count:,} of {escape(rule)}")
-    if any(each.rules for each in results.values()):
-        console.print('look at them with: clientnest sql "select reason, row from quarantine.TABLE limit 20"')
-
-
-def _progress(count: DownloadColumn | MofNCompleteColumn) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), count, TimeElapsedColumn())
-    return Progress(*columns, console=console)

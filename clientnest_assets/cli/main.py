@@ -9,9 +9,15 @@ import typer
 from rich.markup import escape
 
 from clientnest_assets.cli.backfill import backfill
+from clientnest_assets.cli.capture import capture
+from clientnest_assets.cli.collect import collect
+from clientnest_assets.cli.consume import consume
 from clientnest_assets.cli.demo import demo
 from clientnest_assets.cli.doctor import doctor
 from clientnest_assets.cli.import_ import import_file
+from clientnest_assets.cli.land import land
+from clientnest_assets.cli.maintain import maintain
+from clientnest_assets.cli.quarantine import quarantine
 from clientnest_assets.cli.query import sql, warehouse
 from clientnest_assets.cli.session import HomeOption, errors, set_home
 from clientnest_assets.cli.simulate import simulate
@@ -46,9 +52,15 @@ cli.command(rich_help_panel=RUNNING)(demo)
 cli.command(rich_help_panel=RUNNING)(up)
 cli.command(rich_help_panel=RUNNING)(down)
 cli.command(rich_help_panel=RUNNING)(doctor)
+cli.command(rich_help_panel=RUNNING)(maintain)
 cli.command(rich_help_panel=FILLING)(simulate)
 cli.command("import", rich_help_panel=FILLING)(import_file)
+cli.command(rich_help_panel=FILLING)(capture)
+cli.command(rich_help_panel=FILLING)(collect)
+cli.command(rich_help_panel=FILLING)(land)
+cli.command(rich_help_panel=FILLING)(consume)
 cli.command(rich_help_panel=FILLING)(backfill)
+cli.add_typer(quarantine, name="quarantine", rich_help_panel=FILLING)
 cli.command(rich_help_panel=ASKING)(status)
 cli.command(rich_help_panel=ASKING)(sql)
 cli.command(rich_help_panel=ASKING)(warehouse)

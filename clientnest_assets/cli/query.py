@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -14,33 +15,66 @@ from rich.table import Table
 from clientnest_assets.cli.session import CommandError, HomeOption, Session, console
 
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV, every row.")]
+AsOfOption = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of", help="See the tables as they stood then, such as '2026-11-20 14:00'. UTC unless a zone is given."
+    ),
+]
 LimitOption = Annotated[int, typer.Option(min=1, help="Rows shown at most; said when there are more.")]
 
 
 def sql(
     query: Annotated[str, typer.Argument(help="SQL in DuckDB's dialect.")],
+    as_of: AsOfOption = None,
     as_csv: CsvOption = False,
     limit: LimitOption = 50,
     home: HomeOption = None,
 ) -> None:
-    """Ask the lake: every Delta table is there as layer.table.
+    """Ask the lake: every Delta table is there as layer.table, now or as it stood at a moment.
+
+    A table keeps its earlier states for 7 days (see `clientnest maintain`). With `where day = ...` only that
+    day's files are read, at any moment.
 
     [bold]Examples[/]
 
     clientnest sql "select table_schema, table_name from information_schema.tables"
 
     clientnest sql "select day, count(*) from raw.social_posts group by day order by day"
+
+    clientnest sql --as-of "2026-11-20 14:00" "select * from raw.auth_user where day = '2026-11-20'"
     """
     import duckdb
 
     from clientnest_assets.lake.sql import connect
 
-    connection = connect(Session.open(home).installation.lake)
+    session = Session.open(home)
+    moment = None if as_of is None else read_moment(as_of)
+    with session.installation.lake_service():
+        connection = connect(session.installation.lake, query=query, as_of=moment)
+        try:
+            result = connection.execute(query)
+        except duckdb.Error as error:
+            then = f" as it stood at {moment:%Y-%m-%d %H:%M:%S} UTC" if moment else ""
+            raise CommandError(f"the lake{then} cannot answer this: {error}") from None
+        columns = [column[0] for column in result.description or []]
+        _show(columns, iter(result.fetchone, None), as_csv=as_csv, limit=limit)
+
+
+def read_moment(text: str) -> datetime:
+    """A past moment as people write it, in UTC unless it names another zone.
+
+    Raises:
+        CommandError: if it cannot be read, or has not come yet.
+    """
     try:
-        result = connection.execute(query)
-    except duckdb.Error as error:
-        raise CommandError(f"the lake cannot answer this: {error}") from None
-    _show([column[0] for column in result.description or []], iter(result.fetchone, None), as_csv=as_csv, limit=limit)
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise CommandError(f"--as-of {text} is not a moment. Write it as '2026-01-31 14:00', in UTC.") from None
+    moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if moment > datetime.now(UTC):
+        raise CommandError(f"--as-of {text} has not come yet. Leave it out to see the tables as they are.")
+    return moment
 
 
 def warehouse(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 from filelock import FileLock, Timeout
@@ -20,7 +20,7 @@ from rich.console import Console
 from clientnest_assets.errors import ClientNestError
 from clientnest_assets.installation import Installation
 from clientnest_assets.partitions import Window
-from clientnest_assets.settings import PREFIX, PROJECT_ROOT
+from clientnest_assets.settings import PREFIX, PROJECT_ROOT, store_options
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -39,6 +39,7 @@ HomeOption = Annotated[
 ]
 LONG_STATEMENT_MILLISECONDS = 600_000
 CONNECTION_AGE_SECONDS = 3600
+UPLOAD_ENCRYPTION = {"ServerSideEncryption": "AWS_SERVER_SIDE_ENCRYPTION", "SSEKMSKeyId": "AWS_SSE_KMS_KEY_ID"}
 
 
 class BusyError(ClientNestError):
@@ -71,8 +72,8 @@ class Session:
         """Makes Dagster's home and sets the variables that its processes, children included, read."""
         home = self.installation.dagster_home
         home.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(PROJECT_ROOT / "dagster.yaml", home / "dagster.yaml")
         logs = self.installation.home / "logs" / "compute"
+        (home / "dagster.yaml").write_text(_instance_configuration(self.installation.settings.compute_logs_url, logs))
         logs.mkdir(parents=True, exist_ok=True)
         os.environ.update(
             {
@@ -126,6 +127,38 @@ class Session:
         if end < start:
             raise CommandError(f"--from {start} is after --to {end}.")
         return Window.of_days(start, end)
+
+
+def _instance_configuration(compute_logs_url: str | None, staged: Path) -> str:
+    """The project's dagster.yaml; with an address for what steps print, that instead of the folder.
+
+    Args:
+        compute_logs_url: `s3://bucket/prefix`.
+        staged: the folder in which a step's output is until it is uploaded, when the step ends.
+    """
+    text = (PROJECT_ROOT / "dagster.yaml").read_text()
+    if compute_logs_url is None:
+        return text
+    import yaml
+
+    address, options = urlsplit(compute_logs_url), store_options()
+    given = {
+        "bucket": address.netloc,
+        "prefix": address.path.strip("/"),
+        "local_dir": str(staged),
+        "endpoint_url": options.get("AWS_ENDPOINT_URL"),
+        "region": options.get("AWS_REGION"),
+        "upload_extra_args": {
+            name: options[variable] for name, variable in UPLOAD_ENCRYPTION.items() if variable in options
+        },
+    }
+    configuration = yaml.safe_load(text)
+    configuration["compute_logs"] = {
+        "module": "dagster_aws.s3.compute_log_manager",
+        "class": "S3ComputeLogManager",
+        "config": {name: value for name, value in given.items() if value},
+    }
+    return str(yaml.safe_dump(configuration, sort_keys=False))
 
 
 def _day(text: str | None, option: str) -> date | None:

@@ -1,15 +1,27 @@
-"""`clientnest simulate`: writes the simulated ClientNest into the app's database, or lets time pass in it."""
+"""`clientnest simulate`: writes the simulated ClientNest into the app's database, or lets time pass in it.
+
+Its events come as from the app's clients: through the collector's spool and the consumer into the inbox.
+"""
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, date, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from clientnest_assets.cli.session import CommandError, HomeOption, Session, console
-from clientnest_assets.partitions import ONE_DAY, Calendar
+from clientnest_assets.partitions import DAYS_PER_CHUNK, ONE_DAY, Calendar
+
+if TYPE_CHECKING:
+    from clientnest_assets.simulation.world import World
+
+APP_EVENTS = "app_events"
+SPOOLED_AT_ONCE = 5_000
+EVENTS_AT_ONCE = 100_000
+"""More than the consumer takes by itself: history goes into fewer files."""
 
 UsersOption = Annotated[int, typer.Option(min=1, help="How many people sign up in the course of the story.")]
 DaysOption = Annotated[int, typer.Option(min=1, help="How many days the story has; the last one was yesterday.")]
@@ -31,7 +43,9 @@ def simulate(
     """Write a simulated ClientNest into the embedded app database.
 
     A company with sign-ups, accounts, posts, metrics, AI use, tickets and plans. What is true of it (each
-    post's expected engagement, each user's hazard, planted events) goes to the home's truth folder.
+    post's expected engagement, each user's hazard, planted events) goes to the home's truth folder. What its
+    people do in the app comes as events, through the collector's spool into the lake's inbox: some twice, some
+    late, a few broken, as from real clients.
 
     [bold]Examples[/]
 
@@ -54,7 +68,10 @@ def simulate(
 
 
 def begin(session: Session, users: int, days: int, seed: int, last_day: str | None = None) -> dict[str, int]:
-    """Writes a world from its first day; returns rows per table. What the app's database held before is gone."""
+    """Writes a world from its first day; returns rows per table. What the app's database held before is gone.
+
+    The calendar comes last: killed before, there is no data yet as far as other commands can see.
+    """
     from clientnest_assets.simulation.simulate import write_world
     from clientnest_assets.simulation.world import World
 
@@ -69,8 +86,9 @@ def begin(session: Session, users: int, days: int, seed: int, last_day: str | No
             session.installation.truth,
             lambda day, total: progress.update(task, completed=day, total=total),
         )
+    sent = send_events(session, world, world.first_day)
     session.installation.keep_calendar(Calendar(world.first_day, world.last_day))
-    return rows
+    return {**rows, APP_EVENTS: sent}
 
 
 def advance(session: Session, days: int) -> dict[str, int]:
@@ -90,13 +108,49 @@ def advance(session: Session, days: int) -> dict[str, int]:
             lambda day, total: progress.update(task, completed=day, total=total),
         )
     later = world.extended(days)
+    # From the calendar's end and not the world's: a kill may have left a world without its newest events.
+    sent = send_events(session, later, session.installation.calendar.today() + ONE_DAY)
     session.installation.keep_calendar(session.installation.calendar.extended(later.first_day, later.last_day))
-    return rows
+    return {**rows, APP_EVENTS: sent}
+
+
+def send_events(session: Session, world: World, first_day: date) -> int:
+    """Sends the events of the days from `first_day` on by the collector's own way into the inbox; returns how many."""
+    from clientnest_assets.contracts import CONTRACTS
+    from clientnest_assets.partitions import midnight
+    from clientnest_assets.simulation.app_events import told_events
+    from clientnest_assets.simulation.world import DAY
+    from clientnest_assets.sources.events.consuming import Consumer, Limits
+    from clientnest_assets.sources.events.decoding import Days, Decoder
+    from clientnest_assets.sources.events.spool_feed import SpoolFeed
+    from clientnest_assets.sources.events.spool_writer import SpoolWriter
+
+    installation = session.installation
+    days = Days(world.first_day, max(datetime.now(UTC), midnight(world.last_day + ONE_DAY)))
+    writer = SpoolWriter.open(installation.spool)
+    feed = SpoolFeed(installation.spool, keep_seconds=0)
+    consumer = Consumer(
+        installation.lake, feed, Decoder(CONTRACTS[APP_EVENTS]), lambda: days, Limits(rows=EVENTS_AT_ONCE)
+    )
+    total = (world.last_day - first_day).days + 1
+    with closing(writer), closing(consumer), _progress() as progress:
+        task = progress.add_task("sending events", total=total)
+        consumer.open()
+        for sent in told_events(world, installation.app_database_url, world.end - total * DAY, world.end):
+            payloads = [text.encode() for text in sent.get_column("payload")]
+            for at in range(0, len(payloads), SPOOLED_AT_ONCE):
+                writer.submit(payloads[at : at + SPOOLED_AT_ONCE]).result()
+            consumer.drain()
+            progress.advance(task, DAYS_PER_CHUNK)
+        progress.update(task, completed=total)
+    return consumer.progress.messages
 
 
 def lake_has_rows(session: Session) -> bool:
-    """True once something was landed."""
-    return bool(_sources(session))
+    """True once something was landed, or events of a world were sent."""
+    from clientnest_assets.sources.events.inbox import inbox_table
+
+    return bool(_sources(session)) or inbox_table(session.installation.lake).exists()
 
 
 def imported_files(session: Session) -> list[str]:

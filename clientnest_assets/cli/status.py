@@ -10,7 +10,8 @@ import typer
 from rich.table import Table
 
 from clientnest_assets.cli.session import HomeOption, Session, console
-from clientnest_assets.cli.up import is_listening, ports
+from clientnest_assets.cli.up import EVENTS, is_listening, ports
+from clientnest_assets.installation import LakeKind
 
 
 def status(
@@ -35,6 +36,7 @@ def collect(session: Session) -> dict[str, Any]:
     installation = session.installation
     ui, web = ports(session)
     span = installation.calendar.span() if installation.has_data else None
+    object_store = installation.object_store.running() if installation.lake_kind is LakeKind.S3 else None
     return {
         "environment": str(installation.settings.environment),
         "home": str(installation.home),
@@ -46,13 +48,16 @@ def collect(session: Session) -> dict[str, Any]:
             "ui": f"http://127.0.0.1:{ui}",
             "api": f"http://127.0.0.1:{web}/api/v1",
             "docs": f"http://127.0.0.1:{web}/dbt",
+            "events": f"http://127.0.0.1:{web}{EVENTS}",
         },
+        "events_keys": installation.events_keys,
         "days": {"first": str(span.start), "last": str(span.last_day)} if span else None,
         "services": {
             "postgres": "running" if installation.settings.is_embedded else "not ours",
             "dagster_ui": "running" if is_listening(ui) else "stopped",
             "web": "running" if is_listening(web) else "stopped",
         },
+        "object_store": object_store.options if object_store else None,
         "rows": {"lake": _lake_rows(session), "warehouse": _warehouse_rows(session)},
         "assets": _assets(session),
     }
@@ -61,14 +66,14 @@ def collect(session: Session) -> dict[str, Any]:
 def _lake_rows(session: Session) -> dict[str, int]:
     from deltalake import DeltaTable
 
-    from clientnest_assets.lake.sql import connect, tables
+    from clientnest_assets.lake.sql import tables
 
     lake = session.installation.lake
     return {
         f"{layer}.{name}": int(
             DeltaTable(lake.location(layer, name), storage_options=dict(lake.storage_options)).count()
         )
-        for layer, name in tables(connect(lake), lake)
+        for layer, name in tables(lake)
     }
 
 
@@ -129,8 +134,13 @@ def _show(found: dict[str, Any]) -> None:
     console.print(f"days: {days['first']} to {days['last']}" if days else "no data yet: begin with `clientnest demo`")
     services = Table("service", "state", "address", box=None)
     services.add_row("PostgreSQL", found["services"]["postgres"], without_password(found["urls"]["warehouse"]))
+    if found["object_store"]:
+        services.add_row(
+            "object store", "running", f"{found['object_store']['AWS_ENDPOINT_URL']} ({found['urls']['lake']})"
+        )
     services.add_row("Dagster UI", found["services"]["dagster_ui"], found["urls"]["ui"])
     services.add_row("pages, API, docs", found["services"]["web"], found["urls"]["docs"])
+    services.add_row("event collector", found["services"]["web"], f"POST {found['urls']['events']}")
     console.print(services)
     assets = Table("asset", "last partition", "materialised", box=None)
     for name, asset in found["assets"].items():

@@ -26,6 +26,7 @@ from clientnest_assets.cli.execute import end_left_over_runs
 from clientnest_assets.cli.session import CommandError, HomeOption, Session, console
 from clientnest_assets.settings import PREFIX, PROJECT_ROOT
 
+EVENTS = "/api/v1/events"
 UI_PORT = 3000
 WEB_PORT = 8000
 UiPortOption = Annotated[int, typer.Option("--ui-port", help="Port of the Dagster UI.")]
@@ -34,29 +35,32 @@ SchedulesOption = Annotated[bool, typer.Option("--schedules", help="Switch all s
 READY_TIMEOUT_SECONDS = 120
 STOP_TIMEOUT_SECONDS = 20
 PR_SET_PDEATHSIG = 1
-COLOURS = {"dagster": "cyan", "web": "magenta"}
+COLOURS = {"dagster": "cyan", "web": "magenta", "consume": "green"}
 
 
 def up(
     schedules: SchedulesOption = False, ui_port: UiPortOption = UI_PORT, web_port: WebPortOption = WEB_PORT,
     home: HomeOption = None,
 ) -> None:  # fmt: skip
-    """Run all services: PostgreSQL, Dagster's UI and daemon, the pages. One log; Ctrl-C stops all."""
+    """Run all services: PostgreSQL, Dagster's UI and daemon, the pages, the event collector and its consumer.
+
+    One log; Ctrl-C stops all.
+    """
     session = Session.open(home)
     with session.installation.services():
         serve(session, ui_port=ui_port, web_port=web_port, schedules=schedules)
-    stop_database(session)
+    stop_services(session)
 
 
 def down(home: HomeOption = None) -> None:
-    """Stop the embedded PostgreSQL, which commands leave running for each other."""
+    """Stop the embedded services, which commands leave running for each other: PostgreSQL, and the object store."""
     session = Session.open(home)
     if not session.installation.settings.is_embedded:
         raise CommandError("in production there is nothing of ours to stop.")
-    if not session.installation.postgres.running():
-        console.print("PostgreSQL is not running")
-    elif not stop_database(session):
-        raise CommandError("PostgreSQL is in use by another clientnest command, such as `up`. Stop that first.")
+    if not session.installation.postgres.running() and not session.installation.object_store.running():
+        console.print("nothing is running")
+    elif not stop_services(session):
+        raise CommandError("the services are in use by another clientnest command, such as `up`. Stop that first.")
 
 
 def serve(session: Session, *, ui_port: int, web_port: int, schedules: bool = False) -> None:
@@ -83,6 +87,8 @@ def serve(session: Session, *, ui_port: int, web_port: int, schedules: bool = Fa
             *(python, "-m", "uvicorn", "--factory", "clientnest_assets.serving.app:create_app"),
             *("--host", "127.0.0.1", "--port", str(web_port), "--log-level", "warning"),
         ],
+        # Behind the others in the queue for the processor: senders of events wait for answers, it can be later.
+        "consume": ["nice", "-n", "10", python, "-m", "clientnest_assets.cli.main", "consume"],
     }
     addresses = {"dagster": f"http://127.0.0.1:{ui_port}", "web": f"http://127.0.0.1:{web_port}"}
     with _kept_ports(session, ui_port, web_port), _processes(commands, session.installation.home) as processes:
@@ -90,6 +96,7 @@ def serve(session: Session, *, ui_port: int, web_port: int, schedules: bool = Fa
             _wait_until_ready(name, f"{address}/server_info" if name == "dagster" else address, processes[name])
         console.print(f"[bold]Dagster UI[/]  {addresses['dagster']}")
         console.print(f"[bold]Pages[/]       {addresses['web']}  (dbt docs: {addresses['web']}/dbt)")
+        console.print(f"[bold]Events[/]      POST {addresses['web']}{EVENTS}  (key: `clientnest status --json`)")
         console.print("Ctrl-C stops everything.")
         while True:
             for name, process in processes.items():
@@ -222,6 +229,10 @@ def require_free_ports(ui_port: int, web_port: int) -> None:
             raise CommandError(f"port {port} is taken by another program. Stop it, or choose another with {option}.")
 
 
-def stop_database(session: Session) -> bool:
-    """Stops the embedded PostgreSQL unless another command uses it. True if nothing of ours is left running."""
-    return not session.installation.settings.is_embedded or session.installation.postgres.stop()
+def stop_services(session: Session) -> bool:
+    """Stops the embedded services, those excepted that another command uses. True if nothing of ours is left running."""
+    installation = session.installation
+    if not installation.settings.is_embedded:
+        return True
+    stopped = [installation.postgres.stop(), installation.object_store.stop()]
+    return all(stopped)

@@ -18,7 +18,7 @@ import polars as pl
 from clientnest_assets.errors import ClientNestError
 
 Kind = Literal["append", "mutable"]
-Origin = Literal["app_database", "events"]
+Origin = Literal["app_database", "events", "rollup"]
 
 DAY = "day"
 SOURCE = "source"

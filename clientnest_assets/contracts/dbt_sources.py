@@ -6,13 +6,14 @@ Models, and what they mean, are written by hand in dbt_project/.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import dataframely as dy
 import yaml
 
-from clientnest_assets.contracts import CONTRACTS, DAY, DELETED_AT, SOURCE, Contract
+from clientnest_assets.contracts import DAY, DELETED_AT, SOURCE, WAREHOUSE_TABLES, Contract
 from clientnest_assets.contracts.content_category import render_macro
 from clientnest_assets.contracts.contract import tag
 from clientnest_assets.contracts.postgres import column_type
@@ -23,7 +24,7 @@ HEADER = "# Generated from the contracts by `python -m clientnest_assets.contrac
 
 SOURCES = {
     "app_database": ("app", "The tables of the ClientNest app, as landed: personal columns hold pseudonyms."),
-    "events": ("events", "What happened in the app, as its clients told it over HTTP or Kafka."),
+    "rollup": ("events", "What happened in the app, rolled up in the lake: single events never reach the warehouse."),
 }
 """The dbt source of each origin: its name and description."""
 
@@ -49,6 +50,8 @@ ENTITY_NAMES = {
     "subscription_events": "subscription_event",
     "experiments": "experiment",
     "experiment_assignments": "assignment",
+    "app_events_hourly": "user_hour",
+    "app_events_daily": "user_day",
 }
 """What one row of a table is; staging names its id after it."""
 
@@ -88,26 +91,24 @@ def staged_name(contract: Contract, column: str) -> str:
     return STAGED_NAMES.get(contract.name, {}).get(column, column)
 
 
-def render_sources(contracts: dict[str, Contract] = CONTRACTS) -> str:
-    """`_sources.yml`: every raw table with its columns, types, units, value sets and personal data."""
+def render_sources(contracts: Sequence[Contract] = WAREHOUSE_TABLES) -> str:
+    """`_sources.yml`: every table of the warehouse's raw schema with its columns, types, units, value sets and personal data."""
     sources = [
         {
             "name": name,
             "description": description,
             "schema": "raw",
-            "tables": [_source_table(contract) for contract in contracts.values() if contract.origin == origin],
+            "tables": [_source_table(contract) for contract in contracts if contract.origin == origin],
         }
         for origin, (name, description) in SOURCES.items()
     ]
     return _document({"version": 2, "sources": sources})
 
 
-def render_staging(contracts: dict[str, Contract] = CONTRACTS) -> str:
+def render_staging(contracts: Sequence[Contract] = WAREHOUSE_TABLES) -> str:
     """`_models.yml` of staging: each view under its new column names, with the test of its key."""
     models = []
-    for contract in contracts.values():
-        if contract.origin != "app_database":
-            continue
+    for contract in contracts:
         models.append(_staging_model(contract))
         if contract.name in VERSIONED:
             models.append(_staging_versions(contract))
@@ -151,7 +152,7 @@ def _staging_model(contract: Contract) -> dict[str, Any]:
         grain = f"One row per {entity}."
     key = {"data_tests": ["unique", "not_null"]}
     return {
-        "name": f"stg_app__{contract.name}",
+        "name": f"stg_{SOURCES[contract.origin][0]}__{contract.name}",
         "description": f"{grain} {contract.description}",
         "columns": _staged_columns(contract, key),
     }
@@ -195,6 +196,8 @@ def _said(column: dy.Column | None, name: str) -> dict[str, Any]:
 def _grain(contract: Contract) -> str:
     if contract.kind == "mutable":
         return "Mutable: one row per id and captured version; the latest is the one with the greatest updated_at."
+    if contract.origin == "rollup":
+        return "Append only: one row per id; a day is replaced as a whole when late events come in."
     return "Append only: one row per id, never changed."
 
 

@@ -8,6 +8,7 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from clientnest_assets.defs.dbt import DIMENSIONS, FACTS, MARTS, STAGING
+from clientnest_assets.defs.events import ROLLUPS
 from clientnest_assets.defs.models import MODELS, PREDICTIONS
 from clientnest_assets.defs.partitions import Partitions
 
@@ -24,10 +25,14 @@ def jobs(partitions: Partitions) -> list[UnresolvedAssetJobDefinition]:
     return [
         daily(
             REFRESH,
-            groups("raw", "warehouse", STAGING, DIMENSIONS, FACTS, MARTS),
+            groups("raw", ROLLUPS, "warehouse", STAGING, DIMENSIONS, FACTS, MARTS),
             "Today as far as it has come: raw tables, dimensions, facts and marts.",
         ),
-        daily(LAND, groups("raw", "warehouse", STAGING, DIMENSIONS), "A day's rows, from the app into the warehouse."),
+        daily(
+            LAND,
+            groups("raw", ROLLUPS, "warehouse", STAGING, DIMENSIONS),
+            "A day's rows, from the app and the inbox into the warehouse.",
+        ),
         daily(
             CLOSE,
             groups(FACTS, "features", MARTS, "docs"),

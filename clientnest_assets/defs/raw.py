@@ -1,6 +1,7 @@
 """Raw assets: one Delta table per table of the app's database, made by a factory from the contracts."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import dagster as dg
 import polars as pl
@@ -11,11 +12,21 @@ from clientnest_assets.defs.partitions import CHUNKED, Partitions, by_day, windo
 from clientnest_assets.installation import Installation
 from clientnest_assets.partitions import Window
 from clientnest_assets.sources import app_database
-from clientnest_assets.sources.landing import Batch, land_window, prepare, quarantine_table, raw_table
+from clientnest_assets.sources.landing import (
+    NO_LIMIT,
+    Batch,
+    Landed,
+    Limit,
+    land_window,
+    prepare,
+    quarantine_table,
+    raw_table,
+)
 
 GROUP = "raw"
 OWNERS = ["team:data"]
 NOTHING_LOST = "nothing_lost"
+COLUMNS_KNOWN = "columns_known"
 
 
 class LandingConfig(dg.Config):
@@ -23,6 +34,8 @@ class LandingConfig(dg.Config):
 
     allow_empty: bool = False
     """Let a window that held rows become empty, because the rows really are gone at the source."""
+    allow_bad_rows: bool = False
+    """Let a day be landed whatever the share of its rows that go to quarantine; else CLIENTNEST_MAX_BAD_SHARE holds."""
 
 
 def raw_key(table: str) -> dg.AssetKey:
@@ -54,32 +67,38 @@ def _raw_asset(contract: Contract, partitions: Partitions) -> dg.AssetsDefinitio
                 asset=key,
                 blocking=True,
                 description="Each day's rows in the app's database stand in raw or in quarantine.",
-            )
+            ),
+            dg.AssetCheckSpec(
+                COLUMNS_KNOWN,
+                asset=key,
+                description="The contract knows every column that the app's table has.",
+            ),
         ],
     )
     def raw(
         context: dg.AssetExecutionContext, config: LandingConfig, installation: dg.ResourceParam[Installation]
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         window = window_of(context)
+        limit = NO_LIMIT if config.allow_bad_rows else Limit(installation.settings.max_bad_share)
+        landed: list[Landed] = []
+        read: list[pl.DataFrame] = []
         unknown: list[str] = []
-        read_by_day = pl.DataFrame()
-
-        def read() -> Batch:
-            nonlocal read_by_day, unknown
-            extract = app_database.read_window(installation.app_database_url, contract, window)
-            unknown = extract.unknown_columns
-            read_by_day = extract.rows.group_by(pl.col(contract.cursor).dt.date().alias(DAY)).len("read")
-            return prepare(contract, extract.rows, app_database.SOURCE_NAME, installation.pseudonym_key)
-
-        landed = land_window(
-            installation.lake,
-            contract,
-            window,
-            read,
-            source=app_database.SOURCE_NAME,
-            allow_empty=config.allow_empty,
-        )
-        days = _days(installation, contract, window, read_by_day)
+        for part in app_database.parts(installation.app_database_url, contract, window):
+            landing = _Landing(installation, contract, part)
+            landed.append(
+                land_window(
+                    installation.lake,
+                    contract,
+                    part,
+                    landing.read,
+                    source=app_database.SOURCE_NAME,
+                    allow_empty=config.allow_empty,
+                    limit=limit,
+                )
+            )
+            read.append(landing.rows_by_day)
+            unknown = landing.unknown_columns
+        days = _days(installation, contract, window, pl.concat(read))
         by_day(
             context,
             {
@@ -93,21 +112,45 @@ def _raw_asset(contract: Contract, partitions: Partitions) -> dg.AssetsDefinitio
         if not check.passed:
             # Not materialised, then: the same command lands it again, and nothing is built on it meanwhile.
             raise dg.Failure(f"{contract.name}: rows of the app are missing in the lake", allow_retries=False)
+        yield dg.AssetCheckResult(
+            passed=not unknown,
+            check_name=COLUMNS_KNOWN,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"columns_not_in_contract": unknown},
+        )
         yield dg.MaterializeResult(
             metadata={
                 "window": str(window),
-                "rows_read": landed.rows_read,
-                "rows_written": landed.rows_written,
-                "rows_already_held": landed.rows_already_held,
-                "rows_quarantined": landed.rows_quarantined,
-                "delta_version": landed.raw.version,
-                "bytes": landed.raw.bytes,
+                "rows_read": sum(each.rows_read for each in landed),
+                "rows_written": sum(each.rows_written for each in landed),
+                "rows_already_held": sum(each.rows_already_held for each in landed),
+                "rows_quarantined": sum(each.rows_quarantined for each in landed),
+                "delta_version": landed[-1].raw.version,
+                "bytes": sum(each.raw.bytes for each in landed),
                 "columns_not_in_contract": unknown,
                 "location": raw_table(installation.lake, contract).location,
             }
         )
 
     return raw
+
+
+@dataclass
+class _Landing:
+    """Reads a window as often as it is asked to, and remembers of the last time what is told of it."""
+
+    installation: Installation
+    contract: Contract
+    window: Window
+    rows_by_day: pl.DataFrame = field(default_factory=pl.DataFrame)
+    unknown_columns: list[str] = field(default_factory=list)
+
+    def read(self) -> Batch:
+        """The window's rows, checked."""
+        extract = app_database.read_window(self.installation.app_database_url, self.contract, self.window)
+        self.unknown_columns = extract.unknown_columns
+        self.rows_by_day = extract.rows.group_by(pl.col(self.contract.cursor).dt.date().alias(DAY)).len("read")
+        return prepare(self.contract, extract.rows, app_database.SOURCE_NAME, self.installation.pseudonym_key)
 
 
 def _days(installation: Installation, contract: Contract, window: Window, read: pl.DataFrame) -> pl.DataFrame:

@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from clientnest_assets.contracts import APP_TABLES, Contract
+from clientnest_assets.contracts import WAREHOUSE_TABLES, Contract
+from clientnest_assets.defs.events import rollup_key
 from clientnest_assets.defs.partitions import CHUNKED, Partitions, window_of
 from clientnest_assets.defs.raw import OWNERS, column_schema, raw_key
 from clientnest_assets.installation import Installation
@@ -17,14 +18,14 @@ def warehouse_key(table: str) -> dg.AssetKey:
 
 
 def warehouse_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
-    """One asset per table of the app's database."""
-    return [_warehouse_asset(contract, partitions) for contract in APP_TABLES]
+    """One asset per table of the app's database and per rollup of events."""
+    return [_warehouse_asset(contract, partitions) for contract in WAREHOUSE_TABLES]
 
 
 def _warehouse_asset(contract: Contract, partitions: Partitions) -> dg.AssetsDefinition:
     @dg.asset(
         key=warehouse_key(contract.name),
-        deps=[raw_key(contract.name)],
+        deps=[rollup_key(contract.name) if contract.origin == "rollup" else raw_key(contract.name)],
         partitions_def=partitions.daily,
         backfill_policy=CHUNKED,
         group_name=GROUP,

@@ -40,6 +40,7 @@ PROGRAM = "weed"
 PORTS = ("s3", "filer", "volume", "master", "admin")
 # Below the range that systems take ports of outgoing connections from; gRPC takes each port + 10,000.
 FIRST_PORT, LAST_PORT, GRPC_OFFSET = 15_000, 22_000, 10_000
+SOCKETS = Path("/tmp")  # noqa: S108 - where the server puts them, whatever TMPDIR says
 START_TIMEOUT_SECONDS = 60
 STOP_TIMEOUT_SECONDS = 20
 START_ATTEMPTS = 5
@@ -152,6 +153,7 @@ class EmbeddedObjectStore:
                     f"{STOP_TIMEOUT_SECONDS} seconds. End it with `kill -9 {server.pid}`: nothing acknowledged is lost."
                 )
             self._process_file.unlink(missing_ok=True)
+            self._remove_sockets()
         return True
 
     @contextmanager
@@ -205,6 +207,13 @@ class EmbeddedObjectStore:
         ports = dict(zip(PORTS, free, strict=False))
         file.write_text(json.dumps(ports))
         return ports
+
+    def _remove_sockets(self) -> None:
+        """Removes the sockets that the server leaves in the system's folder for temporary files."""
+        for port in json.loads((self.folder / "ports.json").read_text()).values():
+            for number in (port, port + GRPC_OFFSET):
+                for socket_file in SOCKETS.glob(f"seaweedfs-*-{number}.sock"):
+                    socket_file.unlink(missing_ok=True)
 
     def _make_keys(self) -> None:
         if self._keys_file.exists():

@@ -54,6 +54,15 @@ SERVER_SETTINGS = {
     "password_encryption": "scram-sha-256",
 }
 
+START_SETTINGS = {
+    # Given at each start, so that a home of before has them too. They let change capture read the app's database.
+    "wal_level": "logical",
+    "max_replication_slots": "10",
+    "max_wal_senders": "10",
+    # A slot that nobody reads keeps so much and is then lost, rather than filling the disk.
+    "max_slot_wal_keep_size": "8GB",
+}
+
 
 class EmbeddedPostgresError(ClientNestError):
     """The embedded PostgreSQL could not be made, started or stopped. The message holds the end of its log."""
@@ -171,13 +180,14 @@ class EmbeddedPostgres:
         self.log.touch(mode=0o600)
         if _is_root():
             shutil.chown(self.log, SYSTEM_USER)
+        settings = "".join(f" -c {name}={value}" for name, value in START_SETTINGS.items())
         failure: EmbeddedPostgresError | None = None
         for _ in range(PORT_ATTEMPTS):
             port = self._choose_port()
             try:
                 self._execute(
                     "pg_ctl",
-                    *("start", "-D", str(self.data), "-l", str(self.log), "-o", f"-p {port}"),
+                    *("start", "-D", str(self.data), "-l", str(self.log), "-o", f"-p {port}{settings}"),
                     *("-w", "-t", str(START_TIMEOUT_SECONDS), "--silent"),
                 )
             except EmbeddedPostgresError as error:

@@ -49,7 +49,8 @@ class Lake:
     """A folder or bucket prefix with one Delta table at each `<layer>/<name>`."""
 
     root: str
-    storage_options: Mapping[str, str] = field(default_factory=dict)
+    storage_options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Credentials among them: never shown."""
 
     @property
     def is_local(self) -> bool:

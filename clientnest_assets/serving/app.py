@@ -1,7 +1,8 @@
-"""The web application on port 8000: a front page, the dbt docs site, and whether the services answer."""
+"""The web application on port 8000: a front page, the dbt docs site, the event collector, and how the services are."""
 
 from __future__ import annotations
 
+import time
 from importlib.resources import files
 
 from fastapi import FastAPI, HTTPException
@@ -9,6 +10,8 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from clientnest_assets.installation import Installation
+from clientnest_assets.serving.events import Collector
+from clientnest_assets.sources.events.spool import waiting
 from clientnest_assets.warehouse.dbt import docs_page
 
 API = "/api/v1"
@@ -17,9 +20,15 @@ API = "/api/v1"
 def create_app() -> FastAPI:
     """The application for the installation that the environment describes."""
     installation = Installation.load()
+    collector = Collector(installation)
     app = FastAPI(
-        title="ClientNest analytics", docs_url=f"{API}/docs", openapi_url=f"{API}/openapi.json", redoc_url=None
+        title="ClientNest analytics",
+        docs_url=f"{API}/docs",
+        openapi_url=f"{API}/openapi.json",
+        redoc_url=None,
+        lifespan=lambda _app: collector.running(),
     )
+    app.include_router(collector.router(), prefix=API)
 
     @app.get("/", include_in_schema=False)
     def front_page() -> HTMLResponse:
@@ -37,13 +46,20 @@ def create_app() -> FastAPI:
     @app.get(API)
     def index() -> dict[str, str]:
         """Where to go from here."""
-        return {"docs": f"{API}/docs", "openapi": f"{API}/openapi.json", "health": f"{API}/health"}
+        return {
+            "docs": f"{API}/docs",
+            "openapi": f"{API}/openapi.json",
+            "health": f"{API}/health",
+            "events": f"{API}/events",
+        }
 
     @app.get(f"{API}/health")
     async def health() -> JSONResponse:
-        """Whether the warehouse answers; 503 if it does not."""
-        problem = await run_in_threadpool(_warehouse_problem, installation)
-        return JSONResponse({"warehouse": problem or "ok"}, status_code=503 if problem else 200)
+        """Whether the warehouse answers, 503 if it does not; and what the collector has that the lake has not."""
+        problem, events = await run_in_threadpool(
+            lambda: (_warehouse_problem(installation), _waiting_events(installation))
+        )
+        return JSONResponse({"warehouse": problem or "ok", "events": events}, status_code=503 if problem else 200)
 
     return app
 
@@ -57,3 +73,9 @@ def _warehouse_problem(installation: Installation) -> str | None:
     except psycopg.OperationalError:
         return "does not answer"
     return None
+
+
+def _waiting_events(installation: Installation) -> dict[str, int | float | None]:
+    found = waiting(installation.spool)
+    age = None if found.oldest is None else round(time.time() - found.oldest / 1e6, 3)
+    return {"waiting": found.events, "oldest_seconds": age, "damaged": found.damaged}

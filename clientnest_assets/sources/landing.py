@@ -23,6 +23,8 @@ QUARANTINE_SCHEMA = pl.Schema(
 """One row per bad row: the rules it broke, the same in words, and its values as JSON (personal ones as pseudonyms)."""
 QUARANTINED_AT = "quarantined_at"
 """When the row was first put into quarantine. Landed again, it keeps the time."""
+PSEUDONYM = "pseudonym:"
+"""Stands in a quarantined row before a text that nobody has said of yet whether it is personal: what was it is gone."""
 
 
 class TooManyBadRowsError(ClientNestError):
@@ -56,7 +58,7 @@ class Limit:
         raise TooManyBadRowsError(
             f"too many rows of {contract.name} are bad ({', '.join(told)}; allowed is a share of {self.share:g}). Mostly: "
             f"{'; '.join(reasons.get_column('reason').head(3))}. Nothing was written. Mend the source or the contract; or "
-            "raise CLIENTNEST_MAX_BAD_SHARE, if it is to be so."
+            "run again with --allow-bad-rows, or raise CLIENTNEST_MAX_BAD_SHARE, if it is to be so."
         )
 
 
@@ -115,23 +117,52 @@ def prepare(contract: Contract, frame: pl.DataFrame, source: str, pseudonym_key:
         ContractError: if a column is missing or of another type.
     """
     checked = validate(contract, frame)
-    landing = (pl.col(contract.cursor).dt.date().alias(DAY), pl.lit(source).alias(SOURCE))
-    unknown = [name for name in checked.valid.columns if name not in contract.landed_schema]
-    private = contract.personal_columns + [name for name in unknown if checked.valid.schema[name] == pl.String]
+    strange = [name for name in unknown_columns(contract, frame) if not _is_plain(frame.schema[name])]
+    private = contract.personal_columns + strange
     raw = pseudonymise(checked.valid, private, pseudonym_key)
-    invalid = pseudonymise(checked.invalid, private, pseudonym_key)
-    quarantine = invalid.select(
-        *landing,
-        pl.col(RULES),
-        reason(pl.col(RULES)).alias("reason"),
-        pl.struct(*contract.source_schema.names(), *unknown).struct.json_encode().alias("row"),
-    )
-    if contract.kind == "mutable" and DELETED_AT not in raw.columns:
-        raw = raw.with_columns(pl.lit(None, contract.landed_schema[DELETED_AT]).alias(DELETED_AT))
+    bad = pseudonymise(checked.invalid, private, pseudonym_key)
     return Batch(
-        raw.with_columns(landing).select(*contract.landed_schema.names(), *unknown).sort(DAY, *contract.key),
-        quarantine.sort(DAY, "row"),
+        landed(contract, raw, source),
+        quarantined(contract, bad.with_columns((PSEUDONYM + pl.col(name)).alias(name) for name in strange), source),
     )
+
+
+def _is_plain(dtype: pl.DataType) -> bool:
+    return dtype.is_numeric() or dtype.is_temporal() or dtype == pl.Boolean
+
+
+def unknown_columns(contract: Contract, frame: pl.DataFrame) -> list[str]:
+    """The frame's columns that are neither the contract's nor landing's own."""
+    return [name for name in frame.columns if name not in contract.landed_schema and name != RULES]
+
+
+def landed(contract: Contract, rows: pl.DataFrame, source: str) -> pl.DataFrame:
+    """Good rows with the columns of the raw table, and those beyond the contract, in the order of their cursor."""
+    if contract.kind == "mutable" and DELETED_AT not in rows.columns:
+        rows = rows.with_columns(pl.lit(None, contract.landed_schema[DELETED_AT]).alias(DELETED_AT))
+    columns = [*contract.landed_schema.names(), *unknown_columns(contract, rows)]
+    return rows.with_columns(_landing(contract, source)).select(columns).sort(*_order(contract))
+
+
+def quarantined(contract: Contract, rows: pl.DataFrame, source: str) -> pl.DataFrame:
+    """Bad rows, each with the rules it breaks, with the columns of the quarantine table but the time."""
+    kept = [name for name in rows.columns if name not in (RULES, DAY, SOURCE)]
+    # JSON has no NaN and no infinity; as text they stay what they were.
+    floats = [name for name in kept if rows.schema[name].is_float()]
+    as_text = [pl.col(name).cast(pl.String) for name in floats if not rows.get_column(name).is_finite().all()]
+    original = pl.struct(kept).struct.json_encode().alias("row")
+    words = reason(pl.col(RULES)).alias("reason")
+    found = rows.with_columns(as_text).select(*_landing(contract, source), pl.col(RULES), words, original)
+    return found.sort(DAY, "row")
+
+
+def _landing(contract: Contract, source: str) -> list[pl.Expr]:
+    return [pl.col(contract.cursor).dt.date().alias(DAY), pl.lit(source).alias(SOURCE)]
+
+
+def _order(contract: Contract) -> list[str]:
+    """Rows come and are asked for by time, so that little is moved; the key makes the order the only one."""
+    return [contract.cursor, *(name for name in contract.key if name != contract.cursor)]
 
 
 def land_window(

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from clientnest_assets.contracts import CONTRACTS, DAY, Contract
+from clientnest_assets.contracts import DAY, WAREHOUSE_TABLES, Contract
 from clientnest_assets.contracts.postgres import literal, quote, raw_tables
 from clientnest_assets.errors import ClientNestError
-from clientnest_assets.lake import Lake
+from clientnest_assets.lake import Lake, LakeTable
 from clientnest_assets.partitions import Window
+from clientnest_assets.sources.events.rollups import rollup_table
 from clientnest_assets.sources.landing import raw_table
 
 SCHEMA = "raw"
@@ -38,13 +39,13 @@ def create_raw_tables(url: str) -> None:
     """Creates the raw schema and those of its tables and columns that are missing."""
     import psycopg
 
-    wanted = {(contract.name, column) for contract in CONTRACTS.values() for column in contract.landed_schema}
+    wanted = {(contract.name, column) for contract in WAREHOUSE_TABLES for column in contract.landed_schema}
     with psycopg.connect(url) as connection:
         present = "select table_name, column_name from information_schema.columns where table_schema = %s"
         if set(connection.execute(present, (SCHEMA,))) >= wanted:
             return
         connection.execute("select pg_advisory_xact_lock(hashtext('clientnest.raw'))")
-        connection.execute(raw_tables(CONTRACTS.values(), SCHEMA).encode())
+        connection.execute(raw_tables(WAREHOUSE_TABLES, SCHEMA).encode())
 
 
 def load_window(lake: Lake, url: str, contract: Contract, window: Window) -> Loaded:
@@ -61,7 +62,7 @@ def load_window(lake: Lake, url: str, contract: Contract, window: Window) -> Loa
         # Two loads of one window would each delete what they see and both insert: one after the other, then.
         cursor.execute(f"select pg_advisory_xact_lock(hashtext({literal(table)}))")
         cursor.fetchone()
-        rows = raw_table(lake, contract).scan(window).select(contract.landed_schema.names()).collect()
+        rows = _lake_table(lake, contract).scan(window).select(contract.landed_schema.names()).collect()
         cursor.execute(f"with gone as (delete from {table} where {inside} returning 1) select count(*) from gone")
         replaced = int(cursor.fetchone()[0])
         if not rows.is_empty():
@@ -76,6 +77,10 @@ def load_window(lake: Lake, url: str, contract: Contract, window: Window) -> Loa
             cursor.execute(f"analyze {table}")
             connection.commit()
     return Loaded(window, rows.height, replaced)
+
+
+def _lake_table(lake: Lake, contract: Contract) -> LakeTable:
+    return rollup_table(lake, contract) if contract.origin == "rollup" else raw_table(lake, contract)
 
 
 def row_counts(url: str, contract: Contract) -> pl.DataFrame:

@@ -4,9 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
+from clientnest_assets.cli.query import read_moment
+from clientnest_assets.cli.session import CommandError
 
 COMMAND = Path(sys.executable).parent / "clientnest"
 
@@ -73,7 +77,7 @@ def test_status_tells_rows_and_places_as_json(clientnest, small_company):
     found = json.loads(done.stdout)
 
     assert done.returncode == 0, done.stderr
-    assert set(found["urls"]) == {"app_database", "warehouse", "dagster", "lake", "ui", "api", "docs"}
+    assert set(found["urls"]) == {"app_database", "warehouse", "dagster", "lake", "ui", "api", "docs", "events"}
     assert found["days"]["first"] == str(small_company.installation.calendar.first_day)
     assert found["rows"]["lake"]["raw.user_sessions"] == small_company.lake("raw", "user_sessions").height
     assert found["rows"]["warehouse"]["marts.daily_kpis"] == 35
@@ -91,8 +95,6 @@ def test_status_tells_rows_and_places_as_json(clientnest, small_company):
     ],
 )
 def test_a_backfill_that_makes_no_sense_is_refused_in_words(small_company, arguments, message):
-    from clientnest_assets.cli.session import CommandError
-
     names = {"--from": "first", "--to": "last", "--select": "select", "--only": "only"}
     options = {names[option]: value for option, value in zip(arguments[::2], arguments[1::2], strict=True)}
     with pytest.raises(CommandError, match=message):
@@ -106,3 +108,20 @@ def test_a_dry_run_prints_the_plan_and_makes_nothing(small_company, capfd):
 
     assert small_company.state() == before
     assert small_company.plan() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "hour"),
+    [("2026-03-29 14:00", 14), ("2026-03-29", 0), ("2026-03-29T14:00+02:00", 12), ("2026-03-29 14:00:00Z", 14)],
+)
+def test_a_moment_is_in_utc_unless_it_names_a_zone(text, hour):
+    assert read_moment(text) == datetime(2026, 3, 29, hour, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("yesterday", "--as-of yesterday is not a moment"), ("2999-01-01", "--as-of 2999-01-01 has not come yet")],
+)
+def test_a_moment_that_makes_no_sense_is_refused_in_words(text, message):
+    with pytest.raises(CommandError, match=message):
+        read_moment(text)

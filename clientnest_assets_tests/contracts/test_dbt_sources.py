@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from clientnest_assets.contracts import APP_TABLES, CONTRACTS, DELETED_AT
+from clientnest_assets.contracts import DELETED_AT, WAREHOUSE_TABLES
 from clientnest_assets.contracts.dbt_sources import DBT_PROJECT, generated_files, render_sources, staged_name
 
 
@@ -14,14 +14,14 @@ def test_generated_files_are_those_in_the_repository(path):
     assert kept == generated_files()[path], "run `python -m clientnest_assets.contracts.dbt_sources`"
 
 
-def test_sources_hold_every_contract_with_its_landed_columns():
+def test_sources_hold_every_table_of_the_warehouse_with_its_landed_columns():
     tables = {
         table["name"]: table for source in yaml.safe_load(render_sources())["sources"] for table in source["tables"]
     }
 
-    assert list(tables) == list(CONTRACTS)
-    for name, contract in CONTRACTS.items():
-        assert [column["name"] for column in tables[name]["columns"]] == list(contract.landed_schema)
+    assert list(tables) == [contract.name for contract in WAREHOUSE_TABLES]
+    for contract in WAREHOUSE_TABLES:
+        assert [column["name"] for column in tables[contract.name]["columns"]] == list(contract.landed_schema)
 
 
 def test_units_value_sets_and_personal_data_are_told_as_metadata():
@@ -43,6 +43,6 @@ def test_every_column_is_described():
 
 
 def test_staging_names_each_column_of_a_table_once():
-    for contract in APP_TABLES:
+    for contract in WAREHOUSE_TABLES:
         staged = [staged_name(contract, column) for column in contract.landed_schema if column != DELETED_AT]
         assert len(set(staged)) == len(staged), contract.name

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clientnest_assets.contracts import CONTRACTS, ContractError
-from clientnest_assets.contracts.validation import REASONS, RULES, reason, validate
+from clientnest_assets.contracts.validation import REASONS, RULES, _schema, reason, validate
 
 MOMENT = datetime(2025, 1, 6, tzinfo=UTC)
 POSTS, SESSIONS, METRICS = (CONTRACTS[name] for name in ("social_posts", "user_sessions", "account_metrics"))
@@ -111,10 +111,31 @@ def test_missing_and_retyped_columns_are_all_named_and_fail_the_batch():
     assert "id is Int32 instead of Int64" in str(raised.value)
 
 
-def test_a_new_column_is_left_out():
-    checked = validate(POSTS, posts({}).with_columns(mood=pl.lit("good")))
+def test_a_new_column_comes_along_unchecked_in_both_parts():
+    frame = posts({}, {"id": 2, "platform": "myspace"}).with_columns(mood=pl.Series(["good", None]))
+    checked = validate(POSTS, frame)
 
-    assert checked.valid.schema == POSTS.source_schema
+    assert checked.valid.select("id", "mood").rows() == [(1, "good")]
+    assert checked.invalid.select("id", "mood").rows() == [(2, None)]
+    assert why(checked) == ["platform is not one of the allowed values"]
+
+
+def test_rows_that_differ_in_a_new_column_only_are_not_alike():
+    frame = posts({}, {}, {"id": 2}, {"id": 2}).with_columns(mood=pl.Series(["good", "bad", "good", "good"]))
+    checked = validate(POSTS, frame)
+
+    assert checked.valid.get_column("id").to_list() == [2]
+    assert sorted(why(checked)) == [
+        *["the key stands in more than one different row"] * 2,
+        "the same row came more than once; one copy was kept",
+    ]
+
+
+def test_a_key_without_a_value_is_told_and_never_a_repetition():
+    checked = validate(POSTS, posts({"id": None}, {"id": 2, "updated_at": None}, {"id": 3}))
+
+    assert checked.valid.get_column("id").to_list() == [3]
+    assert sorted(why(checked)) == ["id is missing", "updated_at is missing"]
 
 
 @pytest.mark.parametrize("contract", CONTRACTS.values(), ids=CONTRACTS)
@@ -122,6 +143,14 @@ def test_every_rule_of_every_contract_is_told_in_words(contract):
     rules = {rule.rsplit("|", 1)[-1] for rule in contract.schema._validation_rules(with_cast=False)}
 
     assert rules <= REASONS.keys()
+
+
+@pytest.mark.parametrize("contract", CONTRACTS.values(), ids=CONTRACTS)
+def test_no_rule_of_a_contract_is_left_out(contract):
+    declared = set(contract.schema._validation_rules(with_cast=False))
+
+    assert set(_schema(contract, [], keyed=True)._validation_rules(with_cast=False)) == declared
+    assert set(_schema(contract, ["new"], keyed=False)._validation_rules(with_cast=False)) == declared - {"primary_key"}
 
 
 @pytest.mark.parametrize("contract", CONTRACTS.values(), ids=CONTRACTS)

@@ -13,7 +13,7 @@ import pytest
 from dbt.cli.main import dbtRunner
 from psycopg.rows import dict_row
 
-from clientnest_assets.contracts import CONTRACTS
+from clientnest_assets.contracts import WAREHOUSE_TABLES
 from clientnest_assets.contracts.dbt_sources import DBT_PROJECT
 from clientnest_assets.contracts.postgres import raw_tables
 from clientnest_assets.warehouse.dbt import connection_environment
@@ -79,7 +79,7 @@ def warehouse(databases: Any, tmp_path_factory: pytest.TempPathFactory) -> Wareh
     built = Warehouse(databases.create(), tmp_path_factory.mktemp("dbt"))
     # Another time zone than UTC, on which no definition may depend.
     built.execute(f"alter database {built.url.rsplit('/', 1)[-1]} set timezone = 'America/New_York'")
-    built.execute(raw_tables(CONTRACTS.values()))
+    built.execute(raw_tables(WAREHOUSE_TABLES))
     built.execute(Path(__file__).with_name("world.sql").read_text(encoding="utf-8"))
     built.build()
     return built

@@ -5,7 +5,7 @@ import pytest
 
 from clientnest_assets.contracts import CONTRACTS
 from clientnest_assets.defs.partitions import Partitions
-from clientnest_assets.defs.raw import NOTHING_LOST, raw_assets, raw_key
+from clientnest_assets.defs.raw import COLUMNS_KNOWN, NOTHING_LOST, raw_assets, raw_key
 from clientnest_assets.defs.warehouse import warehouse_assets, warehouse_key
 
 TABLES = ("user_sessions", "social_posts")
@@ -60,7 +60,8 @@ def test_a_range_lands_in_one_run_and_each_day_tells_its_own_figures(company, ru
     (loaded,) = {each["rows_loaded"] for each in metadata(result, warehouse_key("user_sessions")).values()}
     assert loaded == whole[1]
     assert company.warehouse("select count(*) from raw.user_sessions") == [(loaded,)]
-    assert {check.check_name: check.passed for check in result.get_asset_check_evaluations()} == {NOTHING_LOST: True}
+    checks = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
+    assert checks == {NOTHING_LOST: True, COLUMNS_KNOWN: True}
 
 
 def test_a_run_of_one_day_lands_that_day_only(company, run):
@@ -79,6 +80,16 @@ def test_a_missing_column_fails_the_asset_and_names_it_and_a_new_one_is_told(com
     assert failure.step_key == "raw__user_sessions"
     assert "missing: device" in failure.step_failure_data.error.cause.message
     assert metadata(result, raw_key("social_posts"))[FIRST]["columns_not_in_contract"] == ["mood"]
+    told = {
+        check.asset_key: (check.passed, check.severity)
+        for check in result.get_asset_check_evaluations()
+        if check.check_name == COLUMNS_KNOWN
+    }
+    assert told == {raw_key("social_posts"): (False, dg.AssetCheckSeverity.WARN)}
+    assert (
+        company.lake("raw", "social_posts").get_column("mood").null_count()
+        == company.lake("raw", "social_posts").height
+    )
     # Its own loading was not begun, the other table's was.
     assert metadata(result, warehouse_key("user_sessions")) == {}
     assert metadata(result, warehouse_key("social_posts")).keys() >= {FIRST, LAST}
@@ -94,8 +105,27 @@ def test_rows_lost_behind_the_platforms_back_fail_the_check_and_stop_the_loading
     monkeypatch.setattr(raw, "prepare", lose_one)
     result = run()
 
-    assert not [check for check in result.get_asset_check_evaluations() if check.passed]
+    checks = [check for check in result.get_asset_check_evaluations() if check.check_name == NOTHING_LOST]
+    assert {check.passed for check in checks} == {False}
     assert metadata(result, warehouse_key("user_sessions")) == {}
+
+
+def test_a_day_of_mostly_bad_rows_fails_and_is_landed_when_it_is_allowed(company, run):
+    bad = f"select 9100000 + i, 1, '{FIRST} 10:00+00', -1 from generate_series(1, 500) as i"
+    company.app(f"insert into user_sessions (id, user_id, created_at, duration) {bad}")
+    refused = run()
+
+    (failure,) = [event for event in refused.all_events if event.is_step_failure]
+    assert failure.step_key == "raw__user_sessions"
+    assert f"({FIRST}: 50" in failure.step_failure_data.error.cause.message
+    assert "allowed is a share of 0.2" in failure.step_failure_data.error.cause.message
+    assert company.lake("raw", "user_sessions").is_empty()
+    assert company.lake("quarantine", "user_sessions").is_empty()
+
+    allowed = run(run_config={"ops": {"raw__user_sessions": {"config": {"allow_bad_rows": True}}}})
+
+    assert allowed.success
+    assert metadata(allowed, raw_key("user_sessions"))[FIRST]["rows_quarantined_of_day"] == 500
 
 
 def test_every_raw_column_is_described_and_personal_ones_are_tagged(company):

@@ -12,7 +12,7 @@ import pytest
 
 from clientnest_assets.contracts import CONTRACTS
 from clientnest_assets.lake import Lake
-from clientnest_assets.sources.files import Imported, Mapping, check_file, land_file, parse_mapping
+from clientnest_assets.sources.files import Imported, Mapping, check_file, land_file, parse_mapping, require_fit
 from clientnest_assets.sources.landing import quarantine_table, raw_table
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -66,6 +66,7 @@ class Importer:
     def load(self, path: Path, mapping: Mapping | str = POSTS, **options: Any) -> dict[str, Imported]:
         checked = self.check(path, mapping, **options)
         replace = {name: value for name, value in options.items() if name == "replace_versions"}
+        require_fit(checked, **replace)
         return {each.contract.name: each for each in land_file(self.lake, checked, **replace)}
 
     def raw(self, table: str) -> pl.DataFrame:

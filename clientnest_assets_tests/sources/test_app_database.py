@@ -3,13 +3,15 @@
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+import polars as pl
 import psycopg
 import pytest
 
 from clientnest_assets.contracts import CONTRACTS, ContractError
 from clientnest_assets.partitions import Window
-from clientnest_assets.sources.app_database import read_window
+from clientnest_assets.sources.app_database import parts, read_window
 
+MOMENT = datetime(2025, 1, 6, 10, 0, 0, 123000, tzinfo=UTC)
 DAY = Window.of_days(date(2025, 1, 6), date(2025, 1, 6))
 SESSIONS, POSTS, USAGE, USERS = (
     CONTRACTS[name] for name in ("user_sessions", "social_posts", "ai_usage_logs", "auth_user")
@@ -22,8 +24,10 @@ def execute(url, *statements):
             connection.execute(statement)
 
 
-def session(number, created_at):
-    return f"insert into user_sessions values ({number}, 1, '{created_at}', 60, 'desktop', '203.0.113.9')"
+def session(number, created_at, *more):
+    """The statement that adds a session, with values of further columns."""
+    values = ", ".join([str(number), "1", f"'{created_at}'", "60", "'desktop'", "'203.0.113.9'", *more])
+    return f"insert into user_sessions values ({values})"
 
 
 def test_a_window_holds_its_first_moment_and_not_the_next_days(empty_app):
@@ -89,13 +93,82 @@ def test_a_table_as_an_object_mapper_makes_it_is_read(empty_app):
     assert visit["duration"] == 60
 
 
-def test_a_new_column_is_told_and_left_out(empty_app):
-    execute(empty_app, session(1, "2025-01-06 10:00+00"), "alter table user_sessions add browser text, add os text")
+def test_a_heavy_window_is_read_in_whole_days(empty_app):
+    # 10 rows on the 6th, none on the 7th, 10 on the 8th, 50 on the 9th and 10 on the 10th.
+    rows = {6: 10, 8: 10, 9: 50, 10: 10}
+    first = 0
+    for day, count in rows.items():
+        execute(
+            empty_app,
+            "insert into user_sessions (id, user_id, created_at, duration) "
+            f"select {first} + i, 1, '2025-01-{day:02} 10:00+00'::timestamptz + i * interval '1 s', 1 "
+            f"from generate_series(1, {count}) as i",
+        )
+        first += count
+    execute(empty_app, "analyze user_sessions")
+    window = Window.of_days(date(2025, 1, 6), date(2025, 1, 10))
+
+    assert parts(empty_app, SESSIONS, window, most_rows=100) == [window]
+    found = parts(empty_app, SESSIONS, window, most_rows=25)
+    assert [str(each) for each in found] == [
+        "2025-01-06 to 2025-01-08",
+        "2025-01-09 to 2025-01-09",
+        "2025-01-10 to 2025-01-10",
+    ]
+    assert [read_window(empty_app, SESSIONS, each).rows.height for each in found] == [20, 50, 10]
+
+
+def test_a_table_that_is_not_there_is_one_part_and_reading_says_so(empty_app):
+    execute(empty_app, "drop table user_sessions")
+
+    assert parts(empty_app, SESSIONS, DAY) == [DAY]
+
+
+NEW = {
+    "whole": ("smallint", "7", pl.Int64(), 7),
+    "fraction": ("real", "0.5", pl.Float64(), 0.5),
+    "flag": ("boolean", "true", pl.Boolean(), True),
+    "seen": ("timestamptz(3)", "'2025-01-06 10:00:00.123+00'", pl.Datetime("us", "UTC"), MOMENT),
+    "birthday": ("date", "'1990-02-28'", pl.Date(), date(1990, 2, 28)),
+    "price": ("numeric(20,3)", "12345678901234567.125", pl.Decimal(20, 3), Decimal("12345678901234567.125")),
+    "any_price": ("numeric", "0.1234567890123456789", pl.String(), "0.1234567890123456789"),
+    "rounded": ("numeric(3,-2)", "12300", pl.String(), "12300"),
+    "browser": ("varchar(20)", "'Firefox'", pl.String(), "Firefox"),
+    "tags": ("text[]", "array['a']", pl.String(), "{a}"),
+    "place": ("point", "point(1,2)", pl.String(), "(1,2)"),
+    "local time": ("timestamp", "'2025-01-06 10:00'", pl.String(), "2025-01-06 10:00:00"),
+}
+"""By a new column's name: its type in the app, a value, and both as they arrive."""
+
+
+def test_new_columns_arrive_typed_and_are_told(empty_app):
+    execute(
+        empty_app,
+        session(1, "2025-01-06 10:00+00"),
+        *(f'alter table user_sessions add "{name}" {kind}' for name, (kind, *_) in NEW.items()),
+        session(2, "2025-01-06 11:00+00", *(value for _, value, *_ in NEW.values())),
+    )
+    found = read_window(empty_app, SESSIONS, DAY)
+    first, second = found.rows.sort("id").select(*NEW).to_dicts()
+
+    assert found.unknown_columns == sorted(NEW)
+    assert found.rows.schema == {**SESSIONS.source_schema, **{name: dtype for name, (_, _, dtype, _) in NEW.items()}}
+    assert second == {name: value for name, (*_, value) in NEW.items()}
+    assert first == dict.fromkeys(NEW)
+
+
+def test_a_new_column_whose_name_the_lake_has_itself_gets_another(empty_app):
+    execute(
+        empty_app,
+        'alter table user_sessions add source text, add "Device" text, add deleted_at date, add rules integer',
+        session(1, "2025-01-06 10:00+00", "'web'", "'iPad'", "'2025-01-07'", "5"),
+    )
     found = read_window(empty_app, SESSIONS, DAY)
 
-    assert found.unknown_columns == ["browser", "os"]
-    assert found.rows.columns == SESSIONS.source_schema.names()
-    assert found.rows.height == 1
+    assert found.unknown_columns == ["Device", "deleted_at", "rules", "source"]
+    (row,) = found.rows.drop(SESSIONS.source_schema.names()).to_dicts()
+    assert row == {"app_source": "web", "app_Device": "iPad", "app_deleted_at": date(2025, 1, 7), "app_rules": 5}
+    assert found.rows.get_column("device").to_list() == ["desktop"]
 
 
 @pytest.mark.parametrize(

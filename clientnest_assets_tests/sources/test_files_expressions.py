@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from clientnest_assets.sources.files.expressions import hashed, reading
-from clientnest_assets.sources.files.mapping import ColumnSpec, FileForm
+from clientnest_assets.sources.files.specs import ColumnSpec, FileForm
 
 TIME = pl.Datetime("us", "UTC")
 INT, FLOAT, COST, LIST = pl.Int64(), pl.Float64(), pl.Decimal(12, 6), pl.List(pl.String())

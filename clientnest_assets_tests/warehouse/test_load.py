@@ -8,7 +8,7 @@ import polars as pl
 import psycopg
 import pytest
 
-from clientnest_assets.contracts import CONTRACTS
+from clientnest_assets.contracts import CONTRACTS, WAREHOUSE_TABLES
 from clientnest_assets.lake import Lake
 from clientnest_assets.partitions import Window
 from clientnest_assets.sources.landing import raw_table
@@ -90,7 +90,24 @@ def test_a_table_that_was_never_landed_is_empty(lake, url):
 
 
 def test_lists_nulls_and_emoji_arrive_as_they_are(lake, url):
-    row = (1, 1, 1, "twitter", "é 🔥\n", ["a", "b'c", ""], None, "draft", None, None, True, NOON, NOON, None, MONDAY, "app")
+    row = (
+        1,
+        1,
+        1,
+        "twitter",
+        "é 🔥\n",
+        ["a", "b'c", ""],
+        None,
+        "draft",
+        None,
+        None,
+        True,
+        NOON,
+        NOON,
+        None,
+        MONDAY,
+        "app",
+    )
     table = raw_table(lake, POSTS)
     table.replace_window(
         table.open(), pl.DataFrame([row], schema=POSTS.landed_schema, orient="row"), WEEK, source="app"
@@ -136,4 +153,4 @@ def test_creating_the_raw_tables_at_once_and_again_is_harmless(databases):
 
     with psycopg.connect(url) as connection:
         names = connection.execute("select table_name from information_schema.tables where table_schema = 'raw'")
-        assert {name for (name,) in names} == set(CONTRACTS)
+        assert {name for (name,) in names} == {contract.name for contract in WAREHOUSE_TABLES}

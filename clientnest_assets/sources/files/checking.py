@@ -13,7 +13,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import cast
 
-import dataframely as dy
 import polars as pl
 
 from clientnest_assets.contracts import DAY, SOURCE, Contract
@@ -26,6 +25,9 @@ from clientnest_assets.sources.landing import QUARANTINE_SCHEMA, Batch, quaranti
 
 ROWS_PER_COMMIT = 500_000
 """A window grows by whole days until it has so many rows. It is what is in memory, and in one commit, at a time."""
+
+THERE_ALREADY = ("duplicate_row", "held_elsewhere")
+"""Rules that say nothing against a row but that it came before: exports overlap."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,14 @@ class Checked:
     """How many rows break each rule. A row can break several."""
     days: tuple[date, date] | None
     """The first and the last day with good rows."""
+    span: tuple[date, date] | None
+    """The first and the last day that have good rows, or had some of this source before."""
+    rows_at_fault: int
+    """Rows for quarantine that are not merely there already."""
     rows_held: int
     """Rows of this source that the raw table holds before."""
+    rows_left_out: int
+    """Records that the mapping's `when` has no row of this table for."""
     unread: list[str]
     """Columns of the file that no table of the mapping is made from."""
 
@@ -70,8 +78,8 @@ class Checked:
 
     @property
     def records(self) -> int:
-        """Rows of the file."""
-        return self.good + self.bad
+        """Records of the file."""
+        return self.good + self.bad + self.rows_left_out
 
 
 def check(
@@ -111,6 +119,7 @@ def check(
     )
     windows: list[CheckedWindow] = []
     rules: Counter[str] = Counter()
+    at_fault = 0
     days: list[date] = []
     for number, window in enumerate(_windows(spread)):
         here = pl.col(DAY).is_between(window.start, window.end, closed="left")
@@ -124,14 +133,20 @@ def check(
         windows.append(CheckedWindow(window, target, batch.raw.height, batch.quarantine.height))
         broken = batch.quarantine.get_column(RULES).explode().value_counts()
         rules.update(dict(broken.iter_rows()))
+        at_fault += batch.quarantine.filter(
+            pl.col(RULES).list.set_difference(list(THERE_ALREADY)).list.len() > 0
+        ).height
         days += batch.raw.get_column(DAY).unique().to_list()
     return Checked(
         contract=contract,
         source=source,
         windows=windows,
         rules=rules,
-        days=(min(days), max(days)) if days else None,
+        days=_ends(days),
+        span=_ends([*days, *mine.get_column(DAY)]),
+        rows_at_fault=at_fault,
         rows_held=int(mine.get_column("rows").sum()),
+        rows_left_out=staged.left_out,
         unread=unread,
     )
 
@@ -176,8 +191,10 @@ class _Against:
             )
         )
         raw = valid.join(rows.select(RECORD, DAY), on=RECORD).with_columns(pl.lit(self.source).alias(SOURCE))
+        # A file never says that a row was deleted.
+        raw = raw.match_to_schema(self.contract.landed_schema, missing_columns="insert", extra_columns="ignore")
         return Batch(
-            raw.select(self.contract.landed_schema.names()).sort(DAY, *self.contract.key),
+            raw.sort(DAY, *self.contract.key),
             quarantine.match_to_schema(QUARANTINE_SCHEMA).sort(DAY, "row"),
         )
 
@@ -193,8 +210,7 @@ class _Against:
 
 def _validated(contract: Contract, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Valid rows with their record's number, and of the others the number and the broken rules."""
-    numbered = type(contract.schema.__name__, (contract.schema,), {"record": dy.Int64(alias=RECORD)})
-    checked = validate(Contract(contract.name, contract.kind, contract.cursor, numbered, contract.origin), rows)
+    checked = validate(contract, rows.select(*contract.source_schema.names(), RECORD))
     return checked.valid, checked.invalid.select(RECORD, RULES)
 
 
@@ -213,6 +229,10 @@ def _repeated_over_days(rows: pl.LazyFrame, contract: Contract) -> pl.DataFrame:
     fit = rows.filter(pl.col(RULES).list.len() == 0)
     days = fit.group_by(contract.key).agg(pl.col(DAY).n_unique().alias("days"))
     return days.filter(pl.col("days") > 1).select(contract.key).collect()
+
+
+def _ends(days: list[date]) -> tuple[date, date] | None:
+    return (min(days), max(days)) if days else None
 
 
 def _windows(spread: pl.DataFrame) -> Iterator[Window]:

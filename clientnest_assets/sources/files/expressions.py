@@ -16,7 +16,7 @@ from typing import cast
 
 import polars as pl
 
-from clientnest_assets.sources.files.mapping import ColumnSpec, Constant, FileForm, template_parts
+from clientnest_assets.sources.files.specs import ColumnSpec, Constant, FileForm, template_parts
 
 ISO_FORMATS = (
     "%Y-%m-%d %H:%M:%S%.f%z",
@@ -27,6 +27,8 @@ ISO_FORMATS = (
 )
 UNIX_UNITS: dict[str, int] = {"unix": 1_000_000, "unix_ms": 1_000}
 """Microseconds in one unit of a number that counts from 1970."""
+LONGEST_UNIX = 2**62
+"""Microseconds from 1970 that are no time any more."""
 TRUE = ("true", "t", "yes", "y", "1")
 FALSE = ("false", "f", "no", "n", "0")
 SUM_SCALE = 12
@@ -165,9 +167,10 @@ def _time(text: pl.Expr, spec: ColumnSpec) -> pl.Expr:
 
 def _time_in(plain: pl.Expr, form: str, spec: ColumnSpec) -> pl.Expr:
     if form in UNIX_UNITS:
-        count = number(plain, pl.Int64(), FileForm())
-        longest = 2**62 // UNIX_UNITS[form]
-        return pl.when(count.abs() < longest).then(count * UNIX_UNITS[form]).cast(UTC_MICROSECONDS)
+        # Digits behind the point are kept, as far as microseconds go.
+        count = number(plain, pl.Decimal(38, len(str(UNIX_UNITS[form])) - 1), FileForm())
+        microseconds = (count * UNIX_UNITS[form]).cast(pl.Int64, strict=False)
+        return pl.when(microseconds.abs() < LONGEST_UNIX).then(microseconds).cast(UTC_MICROSECONDS)
     if form == "iso":
         iso = plain.str.replace(r"(?i)^([0-9-]+)T", "$1 ").str.replace(r"(?i) ?Z$", "+00:00")
         return pl.coalesce([_time_in(iso, each, spec) for each in ISO_FORMATS])

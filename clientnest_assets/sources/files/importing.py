@@ -17,11 +17,19 @@ from clientnest_assets.contracts import DAY, SOURCE, Contract
 from clientnest_assets.errors import ClientNestError
 from clientnest_assets.lake import Lake
 from clientnest_assets.sources.files.checking import Checked, check
+from clientnest_assets.sources.files.formats import read_records
 from clientnest_assets.sources.files.mapping import Mapping
 from clientnest_assets.sources.files.reading import import_name
-from clientnest_assets.sources.files.records import Advance, read_records
+from clientnest_assets.sources.files.records import Advance
 from clientnest_assets.sources.files.staging import stage
-from clientnest_assets.sources.landing import land_window, quarantine_table, raw_table
+from clientnest_assets.sources.landing import (
+    NO_LIMIT,
+    Limit,
+    TooManyBadRowsError,
+    land_window,
+    quarantine_table,
+    raw_table,
+)
 
 
 class NothingGoodError(ClientNestError):
@@ -34,7 +42,10 @@ class LostRowsError(RuntimeError):
 
 @dataclass(frozen=True)
 class Imported:
-    """What importing a file did to one table. `records = rows_written + rows_already_held + rows_quarantined`."""
+    """What importing a file did to one table.
+
+    `records = rows_written + rows_already_held + rows_quarantined + rows_left_out`.
+    """
 
     contract: Contract
     source: str
@@ -43,6 +54,8 @@ class Imported:
     """Good rows of days that changed; of a mutable table the versions that are new."""
     rows_already_held: int
     rows_quarantined: int
+    rows_left_out: int
+    """Records that the mapping's `when` has no row of this table for."""
     rows_removed: int
     """Rows of an earlier import of this file that are not in it any more."""
     days: tuple[date, date] | None
@@ -103,6 +116,29 @@ def check_file(
     ]
 
 
+def require_fit(checked: list[Checked], *, limit: Limit = NO_LIMIT, replace_versions: bool = False) -> None:
+    """Refuses a file that cannot be what its mapping says. Nothing is written before this.
+
+    Raises:
+        NothingGoodError: if a table would lose all rows of an earlier import to bad ones.
+        TooManyBadRowsError: if more of a table's rows are bad than the limit allows.
+    """
+    for each in checked:
+        if each.good == 0 and each.rows_held and (each.contract.kind == "append" or replace_versions):
+            raise NothingGoodError(
+                f"none of the {each.records:,} records is fit for {each.contract.name} ({in_words(each.rules)}), and "
+                f"{each.rows_held:,} rows of an earlier import would go. Nothing was changed. Is the mapping right?"
+            )
+        rows = each.good + each.bad
+        if each.rows_at_fault > limit.rows and each.rows_at_fault > limit.share * rows:
+            raise TooManyBadRowsError(
+                f"{each.rows_at_fault:,} of {rows:,} rows for {each.contract.name} are bad ({in_words(each.rules)}); "
+                f"allowed is a share of {limit.share:g}. Nothing was changed. Look at them with "
+                "`clientnest import FILE --mapping MAPPING --dry-run` and mend the file or the mapping; or raise "
+                "CLIENTNEST_MAX_BAD_SHARE, if it is to be so."
+            )
+
+
 def land_file(
     lake: Lake,
     checked: list[Checked],
@@ -113,15 +149,8 @@ def land_file(
     """Lands what `check_file` found, one commit a table and window. After a kill in between, import again.
 
     Raises:
-        NothingGoodError: before anything is written, if a table would lose all rows of an earlier import to bad ones.
         LostRowsError: if the lake's own counts differ from what was landed.
     """
-    for each in checked:
-        if each.good == 0 and each.rows_held and (each.contract.kind == "append" or replace_versions):
-            raise NothingGoodError(
-                f"none of the {each.records:,} records is fit for {each.contract.name} ({in_words(each.rules)}), and "
-                f"{each.rows_held:,} rows of an earlier import would go. Nothing was changed. Is the mapping right?"
-            )
     return [_land(lake, each, replace_versions=replace_versions, advance=advance) for each in checked]
 
 
@@ -175,6 +204,7 @@ def _land(lake: Lake, checked: Checked, *, replace_versions: bool, advance: Call
         rows_written=written,
         rows_already_held=checked.good - written,
         rows_quarantined=checked.bad,
+        rows_left_out=checked.rows_left_out,
         rows_removed=removed,
         days=checked.days,
         days_changed=sorted(changed),

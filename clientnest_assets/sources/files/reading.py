@@ -11,32 +11,34 @@ import io
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from clientnest_assets.errors import ClientNestError
-from clientnest_assets.sources.files.mapping import FileForm, Format
+from clientnest_assets.sources.files.specs import FileForm
 
 BLOCK_BYTES = 1 << 22
-LARGEST_BYTES = 1 << 35
-"""32 GiB unpacked: past any export, and soon enough to stop a file made to fill the disk."""
+GIB = 1 << 30
+LARGEST_GIB = 32
+"""What a file may unpack to, if the mapping does not say otherwise: past any export."""
+LARGEST_RATIO = 200
+"""A packed file that unpacks to more than `FREE_GIB` may not unpack to more than so many times its own size."""
+FREE_GIB = 1
 UNDECODED = "\ufdd0"
 """A code point that is no character, before each byte that could not be decoded (as in <89>)."""
 UNDECODED_HANDLER = "clientnest.mark"
 GZIP_MAGIC = b"\x1f\x8b"
-FORMATS: dict[str, Format] = {
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".txt": "csv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "jsonl",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-}
+LONGEST_START = 4
+UNPACKING_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error)
 FOREIGN_STARTS = {
     b"PK\x03\x04": "a zip archive (or an Excel workbook): unpack it, or export it as CSV",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook: export it as CSV",
     b"\xff\xfe": "UTF-16: say `encoding: utf-16` under `file` in the mapping",
     b"\xfe\xff": "UTF-16: say `encoding: utf-16` under `file` in the mapping",
+    GZIP_MAGIC: "packed with gzip twice: unpack it once",
+    b"BZh": "packed with bzip2: unpack it, or pack it with gzip",
+    b"\xfd7zXZ": "packed with xz: unpack it, or pack it with gzip",
+    b"\x28\xb5\x2f\xfd": "packed with zstd: unpack it, or pack it with gzip",
+    b"PAR1": "a Parquet file: say `format: parquet` under `file` in the mapping (unpacked, if it is packed)",
 }
 
 
@@ -49,53 +51,71 @@ def import_name(path: Path) -> str:
     return path.name.removesuffix(".gz")
 
 
-def file_format(path: Path, form: FileForm) -> Format:
-    """How the file is written: as the mapping says, else by the end of its name.
-
-    Raises:
-        FileError: if neither tells.
-    """
-    suffix = Path(import_name(path)).suffix.lower()
-    found = form.format or FORMATS.get(suffix)
-    if found is None:
-        raise FileError(
-            f"{path}: nothing tells how it is written. Say `format: csv`, jsonl or parquet under `file` in the mapping."
-        )
-    return found
-
-
 def open_text(path: Path, form: FileForm, advance: Callable[[int], None] = lambda _: None) -> Utf8Stream:
     """The file's text as a stream of UTF-8 bytes; `advance` is told of bytes as they are taken from the disk.
 
     Raises:
         FileError: if it is empty, cannot be opened, or is plainly no text of the mapping's encoding.
     """
+    source, size = _open(path, advance)
+    if isinstance(source, _Counted):
+        return Utf8Stream(path, source, form.encoding, (form.largest_gib or LARGEST_GIB) * GIB, "is larger than")
+    by_ratio = max(int(FREE_GIB * GIB), LARGEST_RATIO * size)
+    largest = form.largest_gib * GIB if form.largest_gib else min(LARGEST_GIB * GIB, by_ratio)
+    return Utf8Stream(path, source, form.encoding, largest, "unpacks to more than")
+
+
+def first_bytes(path: Path, size: int) -> bytes:
+    """So many of the file's bytes, unpacked and not decoded.
+
+    Raises:
+        FileError: as `open_text` does.
+    """
+    source, _ = _open(path, lambda _: None)
+    with source:
+        try:
+            start = source.read(size) or b""
+        except UNPACKING_ERRORS as error:
+            raise FileError(f"{path} is cut off or damaged: it cannot be unpacked ({error}).") from None
+    _require_text(path, start, is_wide=start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)))
+    return start
+
+
+def _open(path: Path, advance: Callable[[int], None]) -> tuple[_Counted | gzip.GzipFile, int]:
+    """The file's bytes, unpacked as they are read, and its size."""
     try:
         file = path.open("rb")
-        start = file.read(4)
+        start = file.read(LONGEST_START)
         file.seek(0)
+        size = path.stat().st_size
     except OSError as error:
         raise FileError(f"{path}: {error.strerror}.") from None
     if not start:
         raise FileError(f"{path} is empty: there is nothing to import.")
-    is_wide = codecs.lookup(form.encoding).name.startswith(("utf-16", "utf-32"))
+    counted = _Counted(file, advance)
+    return (gzip.GzipFile(fileobj=counted, mode="rb") if start.startswith(GZIP_MAGIC) else counted), size
+
+
+def _require_text(path: Path, start: bytes, *, is_wide: bool) -> None:
     for magic, meaning in FOREIGN_STARTS.items():
         if start.startswith(magic) and not is_wide:
             raise FileError(f"{path} is {meaning}.")
-    counted = _Counted(file, advance)
-    unpacked = gzip.GzipFile(fileobj=counted, mode="rb") if start.startswith(GZIP_MAGIC) else counted
-    return Utf8Stream(path, unpacked, form.encoding)
 
 
 class Utf8Stream(io.RawIOBase):
     """A readable stream of UTF-8 bytes over bytes of another encoding."""
 
-    def __init__(self, path: Path, source: io.RawIOBase | gzip.GzipFile, encoding: str) -> None:
+    def __init__(
+        self, path: Path, source: io.RawIOBase | gzip.GzipFile, encoding: str, largest: int, too_large: str
+    ) -> None:
         codecs.register_error(UNDECODED_HANDLER, _mark)
         # utf-8-sig takes away the mark that Windows puts before the first column's name.
         name = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
         self._path = path
         self._source = source
+        self._largest = largest
+        self._too_large = too_large
+        self._is_wide = codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
         self._decoder = codecs.getincrementaldecoder(name)(UNDECODED_HANDLER)
         self._ready = b""
         self._ended = False
@@ -109,7 +129,7 @@ class Utf8Stream(io.RawIOBase):
         """Up to `size` bytes, fewer only at the end; all for -1.
 
         Raises:
-            FileError: if the packing is broken or the file is larger than `LARGEST_BYTES`.
+            FileError: if the packing is broken, or the file is too large or plainly something else.
         """
         pieces, waiting = [self._ready], len(self._ready)
         while not self._ended and (size < 0 or waiting < size):
@@ -123,6 +143,12 @@ class Utf8Stream(io.RawIOBase):
         self._ready = together[end:]
         return together[:end]
 
+    def readinto(self, buffer: Any) -> int:
+        """Fills the buffer as far as there is text."""
+        block = self.read(len(buffer))
+        buffer[: len(block)] = block
+        return len(block)
+
     def close(self) -> None:
         """Closes the file too."""
         self._source.close()
@@ -131,15 +157,19 @@ class Utf8Stream(io.RawIOBase):
     def _take(self) -> bytes:
         try:
             block = self._source.read(BLOCK_BYTES) or b""
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        except UNPACKING_ERRORS as error:
             raise FileError(
                 f"{self._path} is cut off or damaged: unpacking failed after {self._bytes:,} bytes ({error}). "
                 "Nothing was imported; fetch it again."
             ) from None
+        if self._bytes == 0:
+            _require_text(self._path, block, is_wide=self._is_wide)
         self._bytes += len(block)
-        if self._bytes > LARGEST_BYTES:
+        if self._bytes > self._largest:
             raise FileError(
-                f"{self._path} unpacks to more than {LARGEST_BYTES >> 30} GiB. Nothing was imported; split it."
+                f"{self._path} {self._too_large} {self._largest / GIB:.3g} GiB: that is more than is read of one file, "
+                "so that none fills the disk. Nothing was imported. Split it; or, if it is to be so large, say "
+                "`largest_gib: 100` (or as many GiB as it needs) under `file` in the mapping."
             )
         return block
 

@@ -16,9 +16,10 @@ from clientnest_assets.contracts import DAY, Contract
 from clientnest_assets.contracts.validation import RULES
 from clientnest_assets.privacy.pseudonyms import pseudonymise
 from clientnest_assets.sources.files.expressions import Reading, reading, texts
-from clientnest_assets.sources.files.mapping import FILE_NAME, Mapping, MappingError
+from clientnest_assets.sources.files.mapping import Mapping, MappingError
 from clientnest_assets.sources.files.reading import UNDECODED
 from clientnest_assets.sources.files.records import BROKEN, RECORD, Records
+from clientnest_assets.sources.files.specs import FILE_NAME, When
 
 ORIGINAL = "#original"
 """The values of the record as they stand in the file: those that the table's columns are made from."""
@@ -39,6 +40,8 @@ class Staged:
 
     contract: Contract
     folder: Path
+    left_out: int
+    """Records that the mapping's `when` has no row of this table for."""
 
     def scan(self) -> pl.LazyFrame:
         """All rows, in no order."""
@@ -53,6 +56,8 @@ class _Plan:
     readings: dict[str, Reading]
     values: dict[str, Reading]
     originals: list[str]
+    wanted: pl.Expr
+    """Which records become a row of the table."""
 
 
 def stage(records: Records, mapping: Mapping, folder: Path, key: bytes, now: datetime) -> list[Staged]:
@@ -70,20 +75,23 @@ def stage(records: Records, mapping: Mapping, folder: Path, key: bytes, now: dat
         FileError: if the file turns out to be unreadable further on.
     """
     plans = [_plan(mapping, contract, key) for contract in mapping.contracts.values()]
-    staged = [Staged(plan.contract, folder / plan.contract.name) for plan in plans]
-    for each in staged:
-        each.folder.mkdir()
+    left_out = dict.fromkeys(mapping.contracts, 0)
+    for table in mapping.contracts:
+        (folder / table).mkdir()
     for number, batch in enumerate(records.batches):
         made = batch.with_columns(texts(spec)[1].alias(name) for name, spec in mapping.values.items())
-        for plan, target in zip(plans, staged, strict=True):
-            rows = _rows(made, plan, mapping, key, now)
-            rows.write_parquet(target.folder / f"{number:06}.parquet", compression="lz4")
-    return staged
+        for plan in plans:
+            table = plan.contract.name
+            wanted = made.filter(plan.wanted)
+            left_out[table] += made.height - wanted.height
+            rows = _rows(wanted, plan, mapping, key, now)
+            rows.write_parquet(folder / table / f"{number:06}.parquet", compression="lz4")
+    return [Staged(plan.contract, folder / plan.contract.name, left_out[plan.contract.name]) for plan in plans]
 
 
 def _plan(mapping: Mapping, contract: Contract, key: bytes) -> _Plan:
-    specs = mapping.tables[contract.name].columns
-    read = {name for spec in specs.values() for name in spec.reads}
+    table = mapping.tables[contract.name]
+    specs, read = table.columns, table.reads
     empty = pl.DataFrame(schema=dict.fromkeys([*mapping.file_columns, *mapping.values, FILE_NAME], pl.String))
     personal = {*mapping.personal_columns, *_made_from(mapping, mapping.personal_columns)}
     readings: dict[str, Reading] = {}
@@ -100,7 +108,17 @@ def _plan(mapping: Mapping, contract: Contract, key: bytes) -> _Plan:
                 f"{str(error).partition(chr(10) * 2 + 'This error')[0]}"
             ) from None
     values = {name: reading(spec, pl.String(), mapping.file) for name, spec in mapping.values.items() if name in read}
-    return _Plan(contract, readings, values, sorted(mapping.columns_behind(read) - {FILE_NAME}))
+    originals = sorted(mapping.columns_behind(read) - {FILE_NAME})
+    return _Plan(contract, readings, values, originals, _wanted(table.when))
+
+
+def _wanted(when: When | None) -> pl.Expr:
+    """Broken records always: nobody knows which table they are for, and in quarantine they are seen."""
+    if when is None:
+        return pl.lit(value=True)
+    filled = (pl.col(name).is_not_null() for name in when.not_empty)
+    equal = (pl.col(name).is_in(list(values)).fill_null(value=False) for name, values in when.equals.items())
+    return pl.col(BROKEN).is_not_null() | pl.all_horizontal(*filled, *equal)
 
 
 def _made_from(mapping: Mapping, columns: frozenset[str]) -> set[str]:

@@ -1,0 +1,1 @@
+"""Application events, from a Kafka topic and over HTTP: into the inbox, settled to one row an event, and rolled up."""
