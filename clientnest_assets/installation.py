@@ -180,7 +180,7 @@ class Installation:
         fresh = self.home / f"{LAKE_KIND_FILE}.new"
         fresh.write_text(lake_kind)
         fresh.rename(self.home / LAKE_KIND_FILE)
-        for folder in ("lake", "site", "spool"):
+        for folder in ("lake", "site", "spool", "platforms/stand-in"):
             if (self.home / folder).exists():
                 shutil.rmtree(self.home / folder)
         self._calendar_file.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ import typer
 from rich.table import Table
 
 from clientnest_assets.cli.backfill import run_backfill
+from clientnest_assets.cli.collect import collect_from_stand_in, show
 from clientnest_assets.cli.session import CommandError, HomeOption, Session, console, materialising
 from clientnest_assets.cli.simulate import (
     DaysOption,
@@ -104,6 +105,8 @@ def demo(
         session.installation.object_store.stop()
     with session.installation.services():
         clock.measure("simulate", lambda: begin(session, users, days, seed))
+        if not clock.measure("collect from the platforms", lambda: show(collect_from_stand_in(session))):
+            raise CommandError("the demo stopped: an account of the platforms' stand-in failed, see above.")
         if not clock.measure("build all layers", lambda: run_backfill(session, None, None)):
             raise CommandError("the demo stopped: not every partition was built, see above.")
         trained = clock.measure("train and predict", lambda: _train(session))

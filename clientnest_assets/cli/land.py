@@ -54,7 +54,7 @@ def land(
 
     clientnest backfill
     """
-    from clientnest_assets.defs.file_imports import landing_folder
+    from clientnest_assets.defs.waiting_files import land_waiting, landing_folder
     from clientnest_assets.sources.files.landing_folder import SETTLED_AFTER, ChangedMeanwhileError
 
     session = Session.open(home)
@@ -75,7 +75,7 @@ def land(
             for each in ready:
                 bar.update(task, description=f"landing {each.path}")
                 try:
-                    results.append(imports.land_waiting(folder, each, look.mappings[each.folder]))
+                    results.append(land_waiting(imports, folder, each, look.mappings[each.folder]))
                 except ChangedMeanwhileError as error:
                     errors.print(f"[yellow]note:[/] {escape(str(error))}: it waits for the next time.")
                 bar.advance(task)

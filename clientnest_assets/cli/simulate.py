@@ -154,10 +154,14 @@ def lake_has_rows(session: Session) -> bool:
 
 
 def imported_files(session: Session) -> list[str]:
-    """The sources of landed rows that are not the app's database."""
+    """The sources of landed rows that are neither the app's database nor the platforms' stand-in."""
     from clientnest_assets.sources.app_database import SOURCE_NAME
+    from clientnest_assets.sources.platforms.registry import PLATFORMS
+    from clientnest_assets.sources.platforms.rows import source_name
 
-    return sorted(_sources(session) - {SOURCE_NAME})
+    has_accounts = session.installation.settings.platform_connections is not None
+    simulated = {SOURCE_NAME, *(set() if has_accounts else map(source_name, PLATFORMS))}
+    return sorted(_sources(session) - simulated)
 
 
 def _sources(session: Session) -> set[str]:

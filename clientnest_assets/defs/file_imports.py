@@ -16,23 +16,19 @@ from tempfile import TemporaryDirectory
 from clientnest_assets.defs.arrivals import Arrival
 from clientnest_assets.errors import ClientNestError
 from clientnest_assets.installation import Installation
-from clientnest_assets.lake.files import Storage
 from clientnest_assets.partitions import Calendar, Window
-from clientnest_assets.settings import PREFIX, store_options
+from clientnest_assets.settings import PREFIX
 from clientnest_assets.sources.files.checking import Checked
 from clientnest_assets.sources.files.importing import (
     Imported,
-    NothingGoodError,
     check_file,
     land_file,
     require_fit,
     source_name,
 )
-from clientnest_assets.sources.files.landing_folder import REJECTED, LandingFolder, Waiting
-from clientnest_assets.sources.files.mapping import Mapping, MappingError
-from clientnest_assets.sources.files.reading import FileError, import_name
-from clientnest_assets.sources.files.register import Entry, Register, Status, content_hash
-from clientnest_assets.sources.landing import Limit, TooManyBadRowsError
+from clientnest_assets.sources.files.mapping import Mapping
+from clientnest_assets.sources.files.register import Entry, Register, Status
+from clientnest_assets.sources.landing import Limit
 
 LOCK_FILE = "import.lock"
 """Of the home: imports go one at a time, since each looks at what the others have landed."""
@@ -40,10 +36,6 @@ LOCK_FILE = "import.lock"
 
 class EarlierDaysError(ClientNestError):
     """A file has rows of days for which the installation has no partitions."""
-
-
-REJECTIONS = (FileError, MappingError, NothingGoodError, TooManyBadRowsError, EarlierDaysError)
-"""What is wrong with a file, its mapping or the two together. Any other error is no fault of the file."""
 
 
 @dataclass(frozen=True)
@@ -178,82 +170,6 @@ class FileImports:
             None,
         )
 
-    def land_waiting(
-        self,
-        folder: LandingFolder,
-        waiting: Waiting,
-        mapping: Mapping,
-        *,
-        advance_reading: Callable[[int], None] = lambda _: None,
-        advance_landing: Callable[[int], None] = lambda _: None,
-    ) -> Result:
-        """Lands a file of the landing folder and puts it away: archived, or rejected with the reason beside it.
-
-        Args:
-            folder: the landing folder.
-            waiting: the file, as it was seen.
-            mapping: that of its folder.
-            advance_reading: told of the bytes read.
-            advance_landing: told of how many windows there are to land, as each is.
-
-        Raises:
-            ChangedMeanwhileError: if the file is not the one any more that was seen. Nothing was done.
-        """
-        with TemporaryDirectory(prefix="clientnest-landing-") as temporary:
-            copy = Path(temporary) / Path(waiting.name).name
-            folder.fetch(waiting, copy)
-            name = import_name(Path(waiting.name))
-            if "/" in waiting.name:
-                name = f"{Path(waiting.name).parent.as_posix()}/{name}"
-            file = File(copy, mapping, waiting.folder, name, content_hash(copy))
-            today = datetime.now(UTC).date()
-            archive_path = folder.archive_path(waiting, file.content_hash, today)
-            known = self._known(folder, file, archive_path)
-            if known is not None:
-                folder.put_away(waiting, copy, known.entry.archive_path or archive_path)
-                return known
-            try:
-                with self.checked(file, advance=advance_reading) as checked:
-                    windows = sum(len(each.windows) for each in checked)
-                    result = self.land(
-                        file, checked, archive_path=archive_path, advance=lambda: advance_landing(windows)
-                    )
-            except REJECTIONS as error:
-                to = folder.archive_path(waiting, file.content_hash, today, kind=REJECTED)
-                reason = str(error).replace(str(copy), folder.location(waiting.path))
-                rejected = replace(file.entry(Status.REJECTED), archive_path=to, message=reason)
-                entry = Register.read(self.installation.lake).write(rejected)
-                folder.reject(waiting, copy, to, reason)
-                return Result(entry)
-            folder.put_away(waiting, copy, archive_path)
-            return result
-
-    def _known(self, folder: LandingFolder, file: File, archive_path: str) -> Result | None:
-        """What to say of a content that is in the lake already, read by the same mapping; None if it is not."""
-        register = Register.read(self.installation.lake)
-        entry = file.entry(Status.UNCHANGED)
-        same = [
-            held
-            for held in register.held_content(file.content_hash, file.mapping.source)
-            if set(entry.tables) <= set(held.tables)
-            and (held.name != file.name or held.mapping_hash == entry.mapping_hash)
-        ]
-        if not same:
-            return None
-        held = next((each for each in same if each.name == file.name), same[0])
-        if held.name == file.name and held.archive_path and not folder.holds(held.archive_path):
-            # Landed, and then cut off before it was put away.
-            return Result(held)
-        return Result(
-            register.write(
-                replace(
-                    entry,
-                    archive_path=archive_path,
-                    message=f"already landed on {held.registered_at:%Y-%m-%d %H:%M} UTC as {held.name}",
-                )
-            )
-        )
-
     def _extend_calendar(self, checked: list[Checked]) -> None:
         """Lets the days of an embedded installation hold those of the file."""
         days = [day for each in checked if each.days for day in each.days]
@@ -262,14 +178,6 @@ class FileImports:
             return
         before = installation.calendar if installation.has_data else None
         installation.keep_calendar(before.extended(min(days), max(days)) if before else Calendar(min(days), max(days)))
-
-
-def landing_folder(installation: Installation) -> LandingFolder:
-    """The installation's landing folder."""
-    url = installation.landing_url
-    if "://" in url:
-        return LandingFolder(Storage(url, store_options()))
-    return LandingFolder(Storage(str(Path(url).expanduser().absolute())))
 
 
 def _newest_moment(installation: Installation) -> datetime:

@@ -1,6 +1,6 @@
 """The landing folder in Dagster: a sensor that sees new files, and the job that lands one of them.
 
-What landing a file means is in `file_imports.py`; what waits, and where it goes, in `sources/files/landing_folder.py`.
+What landing a file means is in `waiting_files.py`; what waits, and where it goes, in `sources/files/landing_folder.py`.
 """
 
 import hashlib
@@ -12,12 +12,13 @@ from filelock import FileLock
 
 from clientnest_assets.defs import arrivals
 from clientnest_assets.defs.arrivals import Arrival
-from clientnest_assets.defs.file_imports import LOCK_FILE, FileImports, landing_folder
+from clientnest_assets.defs.file_imports import LOCK_FILE, FileImports
+from clientnest_assets.defs.waiting_files import land_waiting, landing_folder
 from clientnest_assets.installation import Installation
 from clientnest_assets.sources.files.landing_folder import ChangedMeanwhileError, Look, Waiting
 from clientnest_assets.sources.files.register import Status
 
-LAND_FILE = "land_file"
+LAND_FILE, LAND = "land_file", "land_waiting_file"
 FILE_TAG, DROP_TAG = "clientnest/file", "clientnest/drop"
 """The file's path; and what tells this drop of it from others of the same name."""
 LOOK_EVERY_SECONDS = 30
@@ -37,7 +38,7 @@ class LandFileConfig(dg.Config):
     etag: str
 
 
-@dg.op(name=LAND_FILE, description="Lands one file of the landing folder, and archives or rejects it.")
+@dg.op(name=LAND, description="Lands one file of the landing folder, and archives or rejects it.")
 def land_file_op(
     context: dg.OpExecutionContext, config: LandFileConfig, installation: dg.ResourceParam[Installation]
 ) -> None:
@@ -53,7 +54,8 @@ def land_file_op(
     installation.home.mkdir(parents=True, exist_ok=True)
     with FileLock(installation.home / LOCK_FILE, timeout=LOCK_SECONDS):
         try:
-            result = FileImports(installation, report).land_waiting(folder, waiting, folder.mapping(waiting.folder))
+            imports = FileImports(installation, report)
+            result = land_waiting(imports, folder, waiting, folder.mapping(waiting.folder))
         except ChangedMeanwhileError as error:
             context.log.info("%s: nothing was done, and the sensor will see what there is now", error)
             return
@@ -137,6 +139,6 @@ def _request(instance: dg.DagsterInstance, waiting: Waiting, now: datetime) -> d
     )
     return dg.RunRequest(
         run_key=f"{drop}#{len(records)}",
-        run_config=dg.RunConfig(ops={LAND_FILE: config}),
+        run_config=dg.RunConfig(ops={LAND: config}),
         tags={FILE_TAG: waiting.path, DROP_TAG: drop},
     )

@@ -222,7 +222,7 @@ def test_a_role_that_may_not_is_told_what_its_administrator_runs(captured, as_ro
     with psycopg.connect(owner.url) as connection:
         connection.execute(f"alter role {name} replication".encode())
     with pytest.raises(
-        CaptureError, match="Their owner runs: drop publication .*; create publication clientnest for table"
+        CaptureError, match=r"Their owner runs: drop publication .*; create publication clientnest for table"
     ) as told:
         captured.begin()
     statement = str(told.value).split("runs: ")[1]
@@ -241,7 +241,7 @@ def test_a_role_that_may_not_is_told_what_its_administrator_runs(captured, as_ro
 def test_a_publication_that_lacks_a_table_is_not_read_on_in_silence(captured):
     captured.begin()
     captured.app("alter publication clientnest drop table experiments")
-    with pytest.raises(CaptureError, match="lacks experiments.*clientnest capture --snapshot"):
+    with pytest.raises(CaptureError, match=r"lacks experiments.*clientnest capture --snapshot"):
         captured.drain()
     captured.begin()
     captured.drain()
@@ -255,7 +255,7 @@ def test_a_lost_slot_is_told_with_the_remedy(captured, new_post, monkeypatch):
     captured.begin()
     real = slot.state
     monkeypatch.setattr(slot, "state", lambda connection: replace(real(connection), wal_status="lost"))
-    with pytest.raises(CaptureError, match="is lost.*clientnest capture --snapshot"):
+    with pytest.raises(CaptureError, match=r"is lost.*clientnest capture --snapshot"):
         captured.drain()
     assert "lost" in status(captured.capture.url, captured.capture.folder).problem
     monkeypatch.undo()

@@ -55,7 +55,7 @@ ROWS = 5_000
 
 
 def start(home: Path, path: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", IMPORT, home, path, MAPPING]
+    command = [sys.executable, "-c", IMPORT, str(home), str(path), MAPPING]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ)
 
 

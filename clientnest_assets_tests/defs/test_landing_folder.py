@@ -12,12 +12,12 @@ import pytest
 
 from clientnest_assets.contracts import CONTRACTS
 from clientnest_assets.defs import arrivals, file_imports
-from clientnest_assets.defs.file_imports import landing_folder
 from clientnest_assets.defs.landing_folder import DROP_TAG, land_file_job, landing_folder_sensor
+from clientnest_assets.defs.waiting_files import landing_folder
 from clientnest_assets.installation import Installation
 from clientnest_assets.lake import Lake
 from clientnest_assets.partitions import Calendar, read_calendar
-from clientnest_assets.settings import Environment, Settings
+from clientnest_assets.settings import Environment, Settings, SettingsError
 from clientnest_assets.sources.files.landing_folder import LandingFolder, Waiting
 from clientnest_assets.sources.files.register import Register
 from clientnest_assets.sources.landing import raw_table
@@ -117,6 +117,7 @@ def test_a_file_is_landed_by_the_mapping_beside_it_told_and_archived(folder: Fol
     assert [name for name in folder.files() if not name.startswith(".")] == ["numbers/mapping.yaml"]
     assert read_calendar(folder.home / "calendar.json") == Calendar(date(2025, 1, 1), date(2025, 1, 3))
     (observed,) = folder.instance.fetch_observations(RAW, limit=5).records
+    assert observed.asset_observation is not None
     metadata = observed.asset_observation.metadata
     assert (metadata["rows_in_file"].value, metadata["rows_quarantined"].value) == (3, 1)
     assert folder.land() == []
@@ -341,12 +342,19 @@ def test_whatever_is_dropped_is_accounted_for_or_rejected_with_the_reason(folder
     assert "numbers/a.csv" not in folder.files()
 
 
+def test_a_landing_folder_within_the_lake_is_refused(tmp_path: Path) -> None:
+    inside = Settings(environment=Environment.TEST, home=tmp_path, landing_url=str(tmp_path / "lake" / "landing"))
+
+    with pytest.raises(SettingsError, match=r"CLIENTNEST_LANDING_URL .* lies within the lake"):
+        landing_folder(Installation(inside))
+
+
 def test_a_bucket_prefix_is_a_landing_folder_too(tmp_path: Path, bucket: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in bucket.storage_options.items():
         monkeypatch.setenv(name, value)
     with dg.DagsterInstance.ephemeral() as instance:
         folder = Folder(tmp_path, instance)
-        url = f"{bucket.root}/landing"
+        url = f"{bucket.root}-landing"
         folder.installation = Installation(
             Settings(environment=Environment.TEST, home=tmp_path, lake_url=bucket.root, landing_url=url)
         )

@@ -61,7 +61,7 @@ class Decoded:
     """A batch of messages, parted. Each message is one row of either frame."""
 
     events: pl.DataFrame
-    """The contract's columns, those it does not name aside, and `delivery`."""
+    """The contract's columns and `delivery`."""
     rejects: pl.DataFrame
     """`delivery`, `rules`, `happened_at` (null where not to be read) and `row`: see `row_of`."""
 
@@ -232,7 +232,9 @@ class Decoder:
             for name, kind in self._types.items()
             if record.get(name) is not None and kind is not msgspec.Raw and not _fits(record[name], kind)
         ]
-        unknown = islice((f"{name[:100]}|unknown_field" for name in record if name not in self._types), UNKNOWN_FIELDS_TOLD)
+        unknown = islice(
+            (f"{name[:100]}|unknown_field" for name in record if name not in self._types), UNKNOWN_FIELDS_TOLD
+        )
         return missing + retyped + list(unknown) or [f"{MESSAGE}|not_json"]
 
 

@@ -73,7 +73,7 @@ def deliver(lake: Lake, feed: Feed, stretches: Mapping[str, Stretch], decoder: D
         events, rejects = (
             part.join(held, on=DELIVERY, how="anti", maintain_order="left") for part in (events, rejects)
         )
-        already = len(stretches) and decoded.events.height + decoded.rejects.height - events.height - rejects.height
+        already = decoded.events.height + decoded.rejects.height - events.height - rejects.height
         if not rejects.is_empty():
             quarantine.append_once(
                 _quarantine_rows(rejects, feed), _quarantine_deliveries(feed, stretches, rejects, reached)

@@ -14,7 +14,13 @@ with account_metrics as (
 
 observed as (
 
-    select distinct on (account_id, day) *
+    select distinct on (account_id, day)
+        *,
+        -- Not every source knows the rate: the day's last that is known.
+        first_value(engagement_rate) over (
+            partition by account_id, day
+            order by (engagement_rate is null) asc, collected_at desc, account_metric_id desc
+        ) as known_engagement_rate
     from account_metrics
     where {{ in_window('day') }}
     order by account_id asc, day asc, collected_at desc, account_metric_id desc
@@ -24,7 +30,9 @@ observed as (
 -- What each of these accounts stood at before the window: the start of its first growth.
 before as (
 
-    select distinct on (account_id) *
+    select distinct on (account_id)
+        *,
+        engagement_rate as known_engagement_rate
     from account_metrics
     where
         day < {{ window_start() }}
@@ -89,8 +97,8 @@ select
     end as follower_growth_rate,
 
     -- engagement
-    steps.engagement_rate,
-    {{ engagement_category('steps.engagement_rate') }} as engagement_category,
+    steps.known_engagement_rate as engagement_rate,
+    {{ engagement_category('steps.known_engagement_rate') }} as engagement_category,
 
     -- on the day
     coalesce(posts_by_day.posts_published, 0)::integer as posts_published

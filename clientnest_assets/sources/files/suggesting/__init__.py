@@ -10,7 +10,8 @@ from clientnest_assets.sources.files.reading import FileError, import_name
 from clientnest_assets.sources.files.suggesting.columns import described, normalised
 from clientnest_assets.sources.files.suggesting.draft import Draft
 from clientnest_assets.sources.files.suggesting.form import sampled
-from clientnest_assets.sources.files.suggesting.recipes import RECIPES, kind_of
+from clientnest_assets.sources.files.suggesting.kinds import kind_of
+from clientnest_assets.sources.files.suggesting.recipes import RECIPES
 from clientnest_assets.sources.files.suggesting.writing import written
 
 __all__ = ["Suggestion", "suggest"]
