@@ -46,7 +46,7 @@ format: $(INSTALLED) ## Mend the style of Python and SQL
 types: $(INSTALLED) ## Check types strictly
 	@$(BIN)/mypy
 
-bench: $(INSTALLED) ## Measure each layer against the bare engine (BENCH="--users 2000 --days 120")
+bench: $(INSTALLED) ## Measure everything against the bare engines and its limits (BENCH="kafka" for one)
 	@$(BIN)/python -m clientnest_assets_tests.benchmarks $(BENCH)
 
 constraints: $(INSTALLED) ## Resolve all dependencies anew into constraints.txt

@@ -39,4 +39,5 @@ def suggest_mapping(file: Path, session: Session) -> None:
         "keep the mapping in a file, edit it, and try it: "
         f"clientnest import {escape(str(file))} --mapping my_mapping.yaml --dry-run",
         highlight=False,
+        soft_wrap=True,
     )

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -27,7 +28,7 @@ from clientnest_assets_tests.events.conftest import TOPIC, ListFeed
 
 LEAST_MESSAGES_A_SECOND = 50_000
 MOST_GROWTH = 1.25
-"""The most memory of a consumer's second half, as a multiple of that of its first."""
+"""The largest consumer while the second half is delivered, as a multiple of the largest before."""
 MOST_MEGABYTES = 700
 PARTITIONS = 48
 """Each keeps 5 MB, compressed."""
@@ -37,21 +38,19 @@ LOOK_SECONDS = 0.2
 
 @dataclass
 class Watched:
-    """A consumer process and its memory over time, in MB; its CPU seconds as last seen."""
+    """Consumer processes: their CPU seconds as last seen, and the largest one's memory, in MB, by the half delivered."""
 
-    process: subprocess.Popen[bytes]
-    memory: list[float] = field(default_factory=list)
-    cpu_seconds: float = 0.0
+    cpu_seconds: dict[int, float] = field(default_factory=dict)
+    megabytes: dict[bool, float] = field(default_factory=lambda: {False: 0.0, True: 0.0})
 
-    def look(self) -> None:
-        """Takes note, if it lives."""
-        try:
-            found = psutil.Process(self.process.pid)
-            times = found.cpu_times()
-            self.memory.append(found.memory_info().rss / 1e6)
-            self.cpu_seconds = times.user + times.system
-        except psutil.Error:
-            return
+    def look(self, processes: list[subprocess.Popen[bytes]], done: float) -> None:
+        """Takes note of those that live."""
+        for process in processes:
+            with suppress(psutil.Error):
+                found = psutil.Process(process.pid)
+                times, memory = found.cpu_times(), found.memory_info().rss / 1e6
+                self.cpu_seconds[process.pid] = times.user + times.system
+                self.megabytes[done >= 0.5] = max(self.megabytes[done >= 0.5], memory)
 
 
 def main(messages: Annotated[int, typer.Option(help="How many.")] = 1_000_000) -> None:
@@ -62,9 +61,8 @@ def main(messages: Annotated[int, typer.Option(help="How many.")] = 1_000_000) -
         seconds, watched = consume(each)
         stop(each)
         each.check_whole(set())
-        cpu = sum(consumer.cpu_seconds for consumer in watched)
-        peak = max(max(consumer.memory, default=0) for consumer in watched)
-        growth = max(_growth(consumer.memory) for consumer in watched)
+    cpu, peak = sum(watched.cpu_seconds.values()), max(watched.megabytes.values())
+    growth = watched.megabytes[True] / watched.megabytes[False]
     rate = messages / seconds
     console.print(
         f"{messages:,} messages, each in its place exactly once, with a reader joining, one killed and one stopped"
@@ -72,7 +70,7 @@ def main(messages: Annotated[int, typer.Option(help="How many.")] = 1_000_000) -
     console.print(f"{rate:,.0f} messages/s in {seconds:.1f} s (at least {LEAST_MESSAGES_A_SECOND:,})")
     console.print(f"{cpu / messages * 1e6:.1f} CPU microseconds a message, start of the processes included")
     console.print(
-        f"memory of a consumer: at most {peak:.0f} MB (at most {MOST_MEGABYTES}), second half {growth:.2f} times the first "
+        f"the largest consumer: {peak:.0f} MB (at most {MOST_MEGABYTES}); in the second half {growth:.2f} times the first "
         f"(at most {MOST_GROWTH})"
     )
     console.print(f"{time.monotonic() - began:.0f} s in all, load {os.getloadavg()[0]:.1f}")
@@ -80,13 +78,13 @@ def main(messages: Annotated[int, typer.Option(help="How many.")] = 1_000_000) -
         raise typer.Exit(1)
 
 
-def consume(each: Trial) -> tuple[float, list[Watched]]:
-    """Has the topic consumed, disturbing it on the way. Seconds from the first delivery to the last, and the consumers."""
-    watched = [Watched(each.start_consumer()) for _ in range(2)]
-    each.consumers = [consumer.process for consumer in watched]
+def consume(each: Trial) -> tuple[float, Watched]:
+    """Has the topic consumed, disturbing it on the way. Seconds from the first delivery to the last, and what was seen."""
+    watched = Watched()
+    each.consumers = [each.start_consumer() for _ in range(2)]
     disturbances = [
-        (0.2, lambda: _join(each, watched)),
-        (0.4, lambda: _kill(each, watched)),
+        (0.2, lambda: each.consumers.append(each.start_consumer())),
+        (0.4, lambda: _kill_and_replace(each)),
         (0.7, each.consumers[1].terminate),
     ]
     began = time.monotonic()
@@ -95,29 +93,22 @@ def consume(each: Trial) -> tuple[float, list[Watched]]:
         time.sleep(LOOK_SECONDS)
         now = time.monotonic()
         done = _delivered(each) / each.sent
+        watched.look(each.consumers, done)
         if done and not first:
             first = now
         if done == 1:
             last = now
         while disturbances and done >= disturbances[0][0]:
             disturbances.pop(0)[1]()
-        for consumer in watched:
-            consumer.look()
         if now - began > GIVE_UP_SECONDS:
             raise BrokenPromiseError(f"{done:.0%} delivered after {GIVE_UP_SECONDS} s")
     return last - first, watched
 
 
-def _join(each: Trial, watched: list[Watched]) -> None:
-    watched.append(Watched(each.start_consumer()))
-    each.consumers.append(watched[-1].process)
-
-
-def _kill(each: Trial, watched: list[Watched]) -> None:
+def _kill_and_replace(each: Trial) -> None:
     each.consumers[0].kill()
     each.consumers[0].wait()
-    watched.append(Watched(each.start_consumer()))
-    each.consumers[0] = watched[-1].process
+    each.consumers[0] = each.start_consumer()
 
 
 def _delivered(each: Trial) -> int:
@@ -125,13 +116,6 @@ def _delivered(each: Trial) -> int:
     feed = ListFeed({}, name=f"kafka:{each.installation.settings.kafka_group}")
     reached = positions(each.lake, feed, [f"{TOPIC}/{number}" for number in range(PARTITIONS)])
     return sum(position or 0 for position in reached.values())
-
-
-def _growth(memory: list[float]) -> float:
-    """Of what is left when the first third, in which modules are imported and buffers filled, is cut off."""
-    settled = memory[len(memory) // 3 :]
-    half = len(settled) // 2
-    return max(settled[half:]) / max(settled[:half]) if half > 2 else 1.0
 
 
 if __name__ == "__main__":

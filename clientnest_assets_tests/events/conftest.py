@@ -53,12 +53,11 @@ class KafkaCluster:
 
     def send(self, payloads: list[bytes | None], partition: int | None = None, **options: Any) -> None:
         """Produces the messages, in turn to each partition or all to one."""
-        producer = confluent_kafka.Producer({"bootstrap.servers": self.brokers, "linger.ms": 20, **options})
+        queued = {"queue.buffering.max.messages": 0, "queue.buffering.max.kbytes": 1 << 20}
+        producer = confluent_kafka.Producer({"bootstrap.servers": self.brokers, "linger.ms": 20, **queued, **options})
         for number, payload in enumerate(payloads):
             producer.produce(TOPIC, payload, partition=number % self.partitions if partition is None else partition)
-            if number % 10_000 == 0:
-                producer.poll(0)
-        assert producer.flush(30) == 0
+        assert producer.flush(60) == 0
 
     def close(self) -> None:
         self._call("rd_kafka_mock_cluster_destroy", self._cluster)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 
 import polars as pl
 
 from clientnest_assets.contracts import DAY, DELETED_AT, SOURCE, Contract
 from clientnest_assets.contracts.validation import RULES
-from clientnest_assets.lake import Lake
+from clientnest_assets.lake import Lake, LakeTable
 from clientnest_assets.partitions import DAYS_PER_CHUNK, Window
 from clientnest_assets.sources.app_database import SOURCE_NAME
 from clientnest_assets.sources.change_capture.resolving import Resolved
@@ -19,6 +19,8 @@ from clientnest_assets.sources.change_capture.tables import marked
 from clientnest_assets.sources.landing import Batch, land_window, quarantined, raw_table
 
 VERSION_CHANGED = "version_changed"
+ROWS_PER_COMMIT = 500_000
+"""A window of several days has so many rows at most, those that it holds already among them."""
 
 
 @dataclass
@@ -57,7 +59,7 @@ def land(lake: Lake, contract: Contract, resolved: Resolved) -> Captured:
     """Writes versions, tombstones and bad rows. Repeated, it changes nothing."""
     captured = Captured(resolved.changes, resolved.superseded, deletes=resolved.deletes, tombstones=resolved.tombstones)
     captured.days.update(resolved.batch.raw.get_column(DAY))
-    for window in _windows(resolved.batch):
+    for window in _windows(raw_table(lake, contract), resolved.batch):
         here = pl.col(DAY).is_between(window.start, window.end, closed="left")
         part = Batch(resolved.batch.raw.filter(here), resolved.batch.quarantine.filter(here))
         again = resolved.again.filter(here)
@@ -100,10 +102,19 @@ def _against_held(lake: Lake, contract: Contract, batch: Batch, again: pl.DataFr
     )
 
 
-def _windows(batch: Batch) -> Iterator[Window]:
-    """Windows of at most a chunk of days, from a day with rows to a day with rows."""
-    days = pl.concat([batch.raw.get_column(DAY), batch.quarantine.get_column(DAY)]).unique().sort().to_list()
-    while days:
-        inside = [day for day in days if day < days[0] + timedelta(days=DAYS_PER_CHUNK)]
-        yield Window.of_days(inside[0], inside[-1])
-        days = days[len(inside) :]
+def _windows(table: LakeTable, batch: Batch) -> Iterator[Window]:
+    """Windows that begin and end with a day of the batch: short ones, of days that hold many rows already.
+
+    Landing reads and writes whole days.
+    """
+    new = pl.concat([batch.raw.select(DAY), batch.quarantine.select(DAY)]).group_by(DAY).agg(pl.len().alias("new"))
+    held = table.row_counts().group_by(DAY).agg(pl.col("rows").sum())
+    days = new.join(held, on=DAY, how="left").sort(DAY)
+    first, last, inside = None, None, 0
+    for day, rows in days.select(DAY, pl.col("new") + pl.col("rows").fill_null(0)).rows():
+        if first and last and (inside + rows > ROWS_PER_COMMIT or (day - first).days >= DAYS_PER_CHUNK):
+            yield Window.of_days(first, last)
+            first, inside = None, 0
+        first, last, inside = first or day, day, inside + rows
+    if first and last:
+        yield Window.of_days(first, last)

@@ -17,6 +17,8 @@ from clientnest_assets.contracts.postgres import quote
 from clientnest_assets.errors import ClientNestError
 
 PUBLICATION = "clientnest"
+LOCK = "hashtext('clientnest.capture')"
+GRACE_SECONDS = 3
 MOST_LETTERS = 63
 LOST = "lost"
 SETTINGS = "-c synchronous_commit=local -c statement_timeout=0"
@@ -68,10 +70,21 @@ def connected(url: str) -> Iterator[Connection]:
     except psycopg.OperationalError as error:
         raise CaptureError(f"the app's database cannot be reached: {error}") from None
     with connection:
-        row = connection.execute("select pg_try_advisory_lock(hashtext('clientnest.capture'))").fetchone()
-        if row != (True,):
-            raise CaptureBusyError("somebody is capturing changes from this database already. Wait for it, or stop it.")
-        yield connection
+        try:
+            # One that was killed, or has just ended, may hold it for a moment.
+            connection.execute(f"set lock_timeout = '{GRACE_SECONDS}s'".encode())
+            connection.execute(f"select pg_advisory_lock({LOCK})".encode())
+        except psycopg.errors.LockNotAvailable:
+            raise CaptureBusyError(
+                "somebody is capturing changes from this database already. Wait for it, or stop it."
+            ) from None
+        try:
+            yield connection
+        except psycopg.errors.ObjectInUse as error:
+            raise CaptureBusyError(f"the replication slot is still being read: {error}") from None
+        finally:
+            if not connection.broken:
+                connection.execute(f"select pg_advisory_unlock({LOCK})".encode())
 
 
 def slot_name(connection: Connection) -> str:

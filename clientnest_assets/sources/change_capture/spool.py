@@ -78,7 +78,7 @@ class Spool:
                 bucket = pl.when(pl.col(column).is_in(moved)).then(0).otherwise((pl.col(column) % count).abs())
                 return bucket == number
 
-            yield everything.filter(is_here(ENTITY)).collect(), is_here
+            yield everything.filter(is_here(ENTITY)).collect(engine="streaming"), is_here
 
     def _write(self) -> None:
         self._folder = self._folder or TemporaryDirectory(prefix="clientnest-capture-")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from typing import cast
@@ -41,10 +41,11 @@ UTC_MICROSECONDS = pl.Datetime("us", "UTC")
 
 @dataclass(frozen=True)
 class Reading:
-    """How one column is read: its value, and whether there was something that could not be read."""
+    """How one column is read."""
 
     value: pl.Expr
-    failed: pl.Expr
+    failed: Callable[[pl.Expr], pl.Expr]
+    """Given the value, once it is computed: whether there was something that could not be read."""
 
 
 def reading(
@@ -59,7 +60,6 @@ def reading(
         personal: columns whose hashes are keyed, so that nobody can find the person by trying names.
         key: the key of those hashes.
     """
-    never = pl.lit(value=False)
     if "constant" in spec.model_fields_set:
         return Reading(constant(spec.constant, dtype, spec), never)
     if spec.hash:
@@ -69,9 +69,17 @@ def reading(
     given, found = texts(spec)
     typed = parsed(found, dtype, spec, form)
     if not spec.has_default:
-        return Reading(typed, given.is_not_null() & typed.is_null())
+        return Reading(typed, lambda value: given.is_not_null() & value.is_null())
     default = constant(spec.default, dtype, spec)
-    return Reading(pl.when(found.is_null()).then(default).otherwise(typed), found.is_not_null() & typed.is_null())
+    return Reading(
+        pl.when(found.is_null()).then(default).otherwise(typed),
+        lambda value: found.is_not_null() & value.is_null(),
+    )
+
+
+def never(_: pl.Expr) -> pl.Expr:
+    """Nothing can fail where nothing is read."""
+    return pl.lit(value=False)
 
 
 def texts(spec: ColumnSpec) -> tuple[pl.Expr, pl.Expr]:
@@ -155,30 +163,49 @@ def number(text: pl.Expr, dtype: pl.DataType, form: FileForm) -> pl.Expr:
 
 
 def _time(text: pl.Expr, spec: ColumnSpec) -> pl.Expr:
-    plain = text.str.strip_chars()
-    times = pl.coalesce([_time_in(plain, form, spec) for form in spec.format])
-    # %Y takes 25 for the year 25: a format that does not fit.
-    times = pl.when(times.dt.year() >= FIRST_YEAR).then(times)
-    if not spec.truncate:
-        # The lake keeps microseconds. More digits than that would be lost, so they are not taken in silence.
-        times = pl.when(~plain.str.contains(r"\.[0-9]{6}[0-9]*[1-9]")).then(times)
+    times = text.map_batches(lambda series: _times(series, spec), return_dtype=UTC_MICROSECONDS, is_elementwise=True)
     return times + spec.plus.timedelta if spec.plus else times
 
 
-def _time_in(plain: pl.Expr, form: str, spec: ColumnSpec) -> pl.Expr:
+def _times(texts: pl.Series, spec: ColumnSpec) -> pl.Series:
+    """The texts as times. Formats are tried in order, each on what those before it have left."""
+    plain = texts.str.strip_chars()
+    if not spec.truncate:
+        # The lake keeps microseconds. More digits than that would be lost, so they are not taken in silence.
+        plain = _only(plain, ~plain.str.contains(r"\.[0-9]{6}[0-9]*[1-9]"))
+    times = pl.Series(texts.name, [None], dtype=UTC_MICROSECONDS).new_from_index(0, len(texts))
+    for form in spec.format:
+        if form == "iso":
+            rest = plain.str.replace(r"(?i)^([0-9-]+)T", "$1 ").str.replace(r"(?i) ?Z$", "+00:00")
+        else:
+            rest = plain
+        for each in ISO_FORMATS if form == "iso" else (form,):
+            rest = _only(rest, times.is_null())
+            # Without any rows the formats are tried out, whether they are some.
+            if len(rest) and rest.null_count() == len(rest):
+                return times
+            found = _times_in(rest, each, spec)
+            # %Y takes 25 for the year 25: a format that does not fit.
+            times = times.fill_null(_only(found, found.dt.year() >= FIRST_YEAR))
+    return times
+
+
+def _only(series: pl.Series, kept: pl.Series) -> pl.Series:
+    """The series with null in place of what is not kept."""
+    return series.to_frame().select(pl.when(kept).then(pl.first())).to_series()
+
+
+def _times_in(plain: pl.Series, form: str, spec: ColumnSpec) -> pl.Series:
     if form in UNIX_UNITS:
         # Digits behind the point are kept, as far as microseconds go.
-        count = number(plain, pl.Decimal(38, len(str(UNIX_UNITS[form])) - 1), FileForm())
-        microseconds = (count * UNIX_UNITS[form]).cast(pl.Int64, strict=False)
-        return pl.when(microseconds.abs() < LONGEST_UNIX).then(microseconds).cast(UTC_MICROSECONDS)
-    if form == "iso":
-        iso = plain.str.replace(r"(?i)^([0-9-]+)T", "$1 ").str.replace(r"(?i) ?Z$", "+00:00")
-        return pl.coalesce([_time_in(iso, each, spec) for each in ISO_FORMATS])
+        count = number(pl.first(), pl.Decimal(38, len(str(UNIX_UNITS[form])) - 1), FileForm())
+        microseconds = plain.to_frame().select((count * UNIX_UNITS[form]).cast(pl.Int64, strict=False)).to_series()
+        return _only(microseconds, microseconds.abs() < LONGEST_UNIX).cast(UTC_MICROSECONDS)
     if "%z" in form or "%:z" in form:
         return plain.str.to_datetime(form, time_unit="us", time_zone="UTC", strict=False)
-    if spec.zone is None:
-        return pl.lit(None, UTC_MICROSECONDS)
     local = plain.str.to_datetime(form, time_unit="us", strict=False)
+    if spec.zone is None:
+        return local.clear(len(local)).cast(UTC_MICROSECONDS)
     ambiguous = "null" if spec.ambiguous == "refuse" else spec.ambiguous
     zoned = local.dt.replace_time_zone(spec.zone, ambiguous=ambiguous, non_existent="null")  # type: ignore[arg-type]
     return zoned.dt.convert_time_zone("UTC")
@@ -204,7 +231,7 @@ def _sum(weights: Mapping[str, object], dtype: pl.DataType, form: FileForm) -> R
         typed = pl.when(typed.cast(exact) == total).then(typed)
     unread = [pl.col(name).is_not_null() & part.is_null() for name, part in parts.items()]
     complete = pl.all_horizontal(pl.col(name).is_not_null() for name in weights)
-    return Reading(typed, pl.any_horizontal(unread) | (complete & typed.is_null()))
+    return Reading(typed, lambda value: pl.any_horizontal(unread) | (complete & value.is_null()))
 
 
 def _hash(names: Collection[str], dtype: pl.DataType, key: bytes) -> pl.Expr:

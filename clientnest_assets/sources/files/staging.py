@@ -15,7 +15,7 @@ import polars as pl
 from clientnest_assets.contracts import DAY, Contract
 from clientnest_assets.contracts.validation import RULES
 from clientnest_assets.privacy.pseudonyms import pseudonymise
-from clientnest_assets.sources.files.expressions import Reading, reading, texts
+from clientnest_assets.sources.files.expressions import Reading, never, reading, texts
 from clientnest_assets.sources.files.mapping import Mapping, MappingError
 from clientnest_assets.sources.files.reading import UNDECODED
 from clientnest_assets.sources.files.records import BROKEN, RECORD, Records
@@ -23,6 +23,7 @@ from clientnest_assets.sources.files.specs import FILE_NAME, When
 
 ORIGINAL = "#original"
 """The values of the record as they stand in the file: those that the table's columns are made from."""
+MADE = "#made "
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 """Nothing that this platform is about is older. What seems to be has a misread date, and would stretch the calendar."""
 CLOCK_TOLERANCE = timedelta(days=1)
@@ -97,11 +98,11 @@ def _plan(mapping: Mapping, contract: Contract, key: bytes) -> _Plan:
     readings: dict[str, Reading] = {}
     for name, dtype in contract.source_schema.items():
         if name not in specs:
-            readings[name] = Reading(pl.lit(None, dtype), pl.lit(value=False))
+            readings[name] = Reading(pl.lit(None, dtype), never)
             continue
         try:
             readings[name] = reading(specs[name], dtype, mapping.file, personal=personal, key=key)
-            empty.select(readings[name].value.alias(name), readings[name].failed.alias("failed"))
+            empty.select(readings[name].value.alias(name))
         except (ValueError, pl.exceptions.PolarsError) as error:
             raise MappingError(
                 f"mapping {mapping.source!r}, tables.{contract.name}.columns.{name}: "
@@ -128,7 +129,11 @@ def _made_from(mapping: Mapping, columns: frozenset[str]) -> set[str]:
 def _rows(records: pl.DataFrame, plan: _Plan, mapping: Mapping, key: bytes, now: datetime) -> pl.DataFrame:
     contract = plan.contract
     whole = pl.col(BROKEN).is_null()
-    failures = {f"{name}|cast": each.failed for name, each in {**plan.values, **plan.readings}.items()}
+    # Beside the records, each under a name that no column of a file has, so that nothing is read twice.
+    read = {name: (f"{MADE}{name}", each) for name, each in plan.readings.items()}
+    records = records.with_columns(each.value.alias(made) for made, each in read.values())
+    failures = {f"{name}|cast": each.failed(each.value) for name, each in plan.values.items()}
+    failures |= {f"{name}|cast": each.failed(pl.col(made)) for name, (made, each) in read.items()}
     for name in plan.originals:
         failures[f"{name}|encoding"] = pl.col(name).str.contains(UNDECODED, literal=True)
         failures[f"{name}|nul_byte"] = pl.col(name).str.contains("\0", literal=True)
@@ -142,7 +147,7 @@ def _rows(records: pl.DataFrame, plan: _Plan, mapping: Mapping, key: bytes, now:
         private.append(BROKEN)
     originals = pseudonymise(records.select(RECORD, BROKEN, *plan.originals), private, key)
     rows = records.select(
-        *(each.value.alias(name) for name, each in plan.readings.items()),
+        *(pl.col(made).alias(name) for name, (made, _) in read.items()),
         pl.col(RECORD),
         rules.alias(RULES),
         originals.to_struct(ORIGINAL),
