@@ -59,7 +59,7 @@ def land(lake: Lake, contract: Contract, resolved: Resolved) -> Captured:
     """Writes versions, tombstones and bad rows. Repeated, it changes nothing."""
     captured = Captured(resolved.changes, resolved.superseded, deletes=resolved.deletes, tombstones=resolved.tombstones)
     captured.days.update(resolved.batch.raw.get_column(DAY))
-    for window in _windows(raw_table(lake, contract), resolved.batch):
+    for window in _windows(raw_table(lake, contract), resolved):
         here = pl.col(DAY).is_between(window.start, window.end, closed="left")
         part = Batch(resolved.batch.raw.filter(here), resolved.batch.quarantine.filter(here))
         again = resolved.again.filter(here)
@@ -85,14 +85,13 @@ def _against_held(lake: Lake, contract: Contract, batch: Batch, again: pl.DataFr
     key = contract.key
     # Of the columns that both know: one that is new at the source has no value in the rows of before.
     names = [name for name in [*contract.source_schema.names(), DELETED_AT] if name not in key]
+    rows = pl.concat([batch.raw, again], how="diagonal_relaxed")
     table = raw_table(lake, contract).scan(window).filter(pl.col(SOURCE) == SOURCE_NAME).select(*key, *names)
-    held = table.join(batch.raw.lazy(), on=key, how="semi").collect()
+    held = table.join(rows.lazy(), on=key, how="semi").collect()
     if held.is_empty() and again.is_empty():
         return batch
     version = pl.concat([held, batch.raw.select(held.columns)]).unique(key, keep="first", maintain_order=True)
-    rows = pl.concat([batch.raw, again], how="diagonal_relaxed").join(
-        version.select(*key, pl.col(names).name.prefix("|first|")), on=key
-    )
+    rows = rows.join(version.select(*key, pl.col(names).name.prefix("|first|")), on=key, how="left")
     differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"|first|{name}")) for name in names)
     changed = rows.filter(differs).select(batch.raw.columns)
     bad = changed.drop(DAY, SOURCE, DELETED_AT).with_columns(pl.lit([VERSION_CHANGED]).alias(RULES))
@@ -102,12 +101,13 @@ def _against_held(lake: Lake, contract: Contract, batch: Batch, again: pl.DataFr
     )
 
 
-def _windows(table: LakeTable, batch: Batch) -> Iterator[Window]:
-    """Windows that begin and end with a day of the batch: short ones, of days that hold many rows already.
+def _windows(table: LakeTable, resolved: Resolved) -> Iterator[Window]:
+    """Windows that begin and end with a day of rows to be landed: short ones, of days that hold many rows already.
 
     Landing reads and writes whole days.
     """
-    new = pl.concat([batch.raw.select(DAY), batch.quarantine.select(DAY)]).group_by(DAY).agg(pl.len().alias("new"))
+    parts = (resolved.batch.raw, resolved.batch.quarantine, resolved.again)
+    new = pl.concat(each.select(DAY) for each in parts).group_by(DAY).agg(pl.len().alias("new"))
     held = table.row_counts().group_by(DAY).agg(pl.col("rows").sum())
     days = new.join(held, on=DAY, how="left").sort(DAY)
     first, last, inside = None, None, 0
