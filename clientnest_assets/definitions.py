@@ -4,6 +4,12 @@ import warnings
 
 import dagster as dg
 
+from clientnest_assets.defs.change_capture import (
+    change_capture_assets,
+    change_capture_checks,
+    change_capture_jobs,
+    change_capture_schedules,
+)
 from clientnest_assets.defs.dbt import warehouse_models
 from clientnest_assets.defs.events import event_assets, event_jobs, event_sensors
 from clientnest_assets.defs.features import feature_assets
@@ -34,16 +40,20 @@ def build_definitions(installation: Installation) -> dg.Definitions:
             *feature_assets(partitions),
             *model_assets(partitions),
             *platform_assets(installation),
+            *change_capture_assets(installation),
         ]
     running = installation.settings.schedules_run
     daily_jobs, platforms = [*jobs(partitions), *event_jobs(partitions)], platform_jobs(installation)
+    capturing = change_capture_jobs(installation)
     daily_schedules, daily_sensors = schedules(partitions, daily_jobs, running=running)
     return dg.Definitions(
         assets=assets,
-        jobs=[*daily_jobs, *platforms, land_file_job, maintain_lake],
+        asset_checks=change_capture_checks(installation),
+        jobs=[*daily_jobs, *platforms, *capturing, land_file_job, maintain_lake],
         schedules=[
             *daily_schedules,
             *platform_schedules(platforms, running=running),
+            *change_capture_schedules(capturing, running=running),
             maintenance_schedule(running=running),
         ],
         sensors=[

@@ -100,6 +100,7 @@ def demo(
             # Before anything is removed: it may not be installed.
             session.installation.object_store.ensure_running()
         with materialising(session):
+            _end_capture(session)
             session.installation.begin_anew(lake)
     if lake is not LakeKind.S3:
         session.installation.object_store.stop()
@@ -118,6 +119,14 @@ def demo(
             return
         serve(session, ui_port=ui_port, web_port=web_port)
     stop_services(session)
+
+
+def _end_capture(session: Session) -> None:
+    """A lake that begins anew needs a new snapshot, so the slot of the old one goes."""
+    from clientnest_assets.sources.change_capture import connected, stop
+
+    with connected(session.installation.app_database_url) as connection:
+        stop(connection)
 
 
 def _mature_posts(session: Session, before: date) -> int:

@@ -20,6 +20,7 @@ from dagster import DagsterEventType
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
+from clientnest_assets.defs.change_capture import GROUP as CHANGE_CAPTURE
 from clientnest_assets.defs.partitions import LOOKS_AHEAD, LOOKS_BACK
 from clientnest_assets.defs.platforms import GROUP as PLATFORMS
 from clientnest_assets.partitions import DAYS_PER_CHUNK, ONE_DAY, Calendar, Window
@@ -73,10 +74,10 @@ class Planner:
         self._materialised: dict[dg.AssetKey, Mapping[str | None, int]] = {}
 
     def default_selection(self) -> set[dg.AssetKey]:
-        """All assets but those made when they are asked for: models and what hangs on them, and asking the platforms."""
+        """All assets but models and what hangs on them, made when asked for, and those that only land what is new now."""
         weekly = {key for key in self._all() if self._is_weekly(key)}
-        asking = {key for key in self._all() if self._graph.get(key).group_name == PLATFORMS}
-        return self._all() - weekly - self._downstream(weekly) - asking
+        by_themselves = {key for key in self._all() if self._graph.get(key).group_name in (CHANGE_CAPTURE, PLATFORMS)}
+        return self._all() - weekly - self._downstream(weekly) - by_themselves
 
     def plan(self, selected: set[dg.AssetKey], window: Window, only: Only) -> list[PlannedRun]:
         """The runs, in an order in which each finds its inputs made.

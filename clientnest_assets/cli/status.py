@@ -58,9 +58,20 @@ def collect(session: Session) -> dict[str, Any]:
             "web": "running" if is_listening(web) else "stopped",
         },
         "object_store": object_store.options if object_store else None,
+        "change_capture": _change_capture(session),
         "rows": {"lake": _lake_rows(session), "warehouse": _warehouse_rows(session)},
         "assets": _assets(session),
     }
+
+
+def _change_capture(session: Session) -> dict[str, str] | None:
+    from clientnest_assets.cli.capture import described
+    from clientnest_assets.sources.change_capture import status as capture_status
+
+    found = capture_status(session.installation.app_database_url, session.installation.home)
+    if found.slot is None and not session.installation.settings.change_capture:
+        return None
+    return {**described(found), **({"problem": found.problem} if found.problem else {})}
 
 
 def _lake_rows(session: Session) -> dict[str, int]:
@@ -142,6 +153,11 @@ def _show(found: dict[str, Any]) -> None:
     services.add_row("pages, API, docs", found["services"]["web"], found["urls"]["docs"])
     services.add_row("event collector", found["services"]["web"], f"POST {found['urls']['events']}")
     console.print(services)
+    if captured := found["change_capture"]:
+        told = ", ".join(f"{name} {value}" for name, value in captured.items() if name != "problem")
+        console.print(f"change capture: {told}")
+        if "problem" in captured:
+            console.print(f"[yellow]{captured['problem']}[/]")
     assets = Table("asset", "last partition", "materialised", box=None)
     for name, asset in found["assets"].items():
         whole = asset["materialised"] == asset["partitions"]
