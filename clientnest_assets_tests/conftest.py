@@ -56,7 +56,7 @@ BAD_ROWS = {
 }
 """Rows that the app's database takes and the contracts do not, by table."""
 SCHEMAS = ("raw", "dimensions", "facts", "marts")
-ALONE = ("test_killed_backfill.py",)
+ALONE = ("test_killed_backfill.py", "test_lake_on_s3.py", "test_consume.py", "test_killed_import.py")
 """Files that share nothing with their folder and take long."""
 
 

@@ -53,7 +53,7 @@ def collect(
     Each account's own numbers, and those of its posts of the last 28 days, because platforms restate them for so
     long. Which accounts: the connections file that CLIENTNEST_PLATFORM_CONNECTIONS names (docs/platforms.md). An
     account that fails does not hold up the others; one whose limits ask for a long pause is postponed. Killed, the
-    same command goes on where it stopped, for an hour.
+    same command goes on where it stopped, for 45 minutes.
 
     Ends non-zero if an account failed.
 

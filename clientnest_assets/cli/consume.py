@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from threading import Event
 from typing import TYPE_CHECKING, Annotated
@@ -142,12 +142,12 @@ def event_days(installation: Installation) -> Days:
     return Days(first, max(now, span.end_at) if installation.has_data else now)
 
 
-def extend_calendar(installation: Installation, consumers: Iterable[Consumer]) -> None:
+def extend_calendar(installation: Installation, delivered: Iterable[date]) -> None:
     """Makes the days of delivered events days of an embedded home, up to today."""
     if not installation.settings.is_embedded or installation.settings.first_day:
         return
     today = datetime.now(UTC).date()
-    days = {min(day, today) for consumer in consumers for day in consumer.progress.days}
+    days = {min(day, today) for day in delivered}
     if not days:
         return
     first, last = min(days), max(days)
@@ -158,24 +158,33 @@ def extend_calendar(installation: Installation, consumers: Iterable[Consumer]) -
 
 
 def _run(installation: Installation, consumers: list[Consumer], *, once: bool) -> None:
+    from clientnest_assets.contracts import DAY
+    from clientnest_assets.sources.events.inbox import inbox_table
+
     stop = Event()
+    # First for what a consumer delivered that was killed before it came to this.
+    extend_calendar(installation, inbox_table(installation.lake).row_counts().get_column(DAY))
     with _stopping(stop), _telling(consumers) as tell:
         for consumer in consumers if once else []:
             consumer.drain(stop.is_set)
         while not (once or stop.is_set()):
             for consumer in consumers:
                 consumer.step(stop.is_set, POLL_SECONDS / len(consumers))
-            extend_calendar(installation, consumers)
+            extend_calendar(installation, _days(consumers))
             tell()
         for consumer in consumers:
             consumer.flush(stop.is_set)
-        extend_calendar(installation, consumers)
+        extend_calendar(installation, _days(consumers))
     for consumer in consumers:
         done = consumer.progress
         console.print(
             f"{consumer.feed.source}: {done.messages:,} messages delivered in {done.batches:,} batches, "
             f"{done.accepted:,} of them events, {done.quarantined:,} to quarantine"
         )
+
+
+def _days(consumers: Iterable[Consumer]) -> set[date]:
+    return {day for consumer in consumers for day in consumer.progress.days}
 
 
 @contextmanager
@@ -197,26 +206,26 @@ def _stopping(stop: Event) -> Iterator[None]:
 
 @contextmanager
 def _telling(consumers: list[Consumer]) -> Iterator[Callable[[], None]]:
-    """Gives a function that tells how things stand, now and then: one live text in a terminal, else lines."""
-    said = time.monotonic()
+    """Gives a function that tells how things stand, now and then: one live text in a terminal, else lines if they changed."""
+    said, told = time.monotonic(), ""
     counted = [0] * len(consumers)
     live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
 
     def tell() -> None:
-        nonlocal said, counted
+        nonlocal said, told, counted
         seconds = time.monotonic() - said
         if seconds < (LIVE_EVERY_SECONDS if live else SAID_EVERY_SECONDS):
             return
         now = [consumer.progress.messages for consumer in consumers]
-        lines = [
+        text = "\n".join(
             _line(consumer, (after - before) / seconds)
             for consumer, before, after in zip(consumers, counted, now, strict=True)
-        ]
+        )
         if live:
-            live.update("\n".join(lines), refresh=True)
-        else:
-            console.print("\n".join(lines), soft_wrap=True)
-        said, counted = time.monotonic(), now
+            live.update(text, refresh=True)
+        elif text != told:
+            console.print(text, soft_wrap=True)
+        said, told, counted = time.monotonic(), text, now
 
     with live or nullcontext():
         yield tell

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -192,19 +193,19 @@ def _retried(session: Session, table: str, source: str, window: Window | None, *
 
 
 def _events_retried(installation: Installation, source: str, window: Window | None, *, dry_run: bool) -> Retried:
+    from clientnest_assets.cli.consume import event_days
     from clientnest_assets.contracts import CONTRACTS
     from clientnest_assets.sources.events.avro import avro_records
-    from clientnest_assets.sources.events.decoding import Days, Decoder
+    from clientnest_assets.sources.events.decoding import Decoder
     from clientnest_assets.sources.events.retrying import retry_events
 
     settings, contract, is_http = installation.settings, CONTRACTS["app_events"], source == "http"
     schema = None if is_http else settings.event_schema
-    span = installation.calendar.span()
     return retry_events(
         installation.lake,
         source,
         Decoder(contract, avro_records(schema, contract) if schema else None),
-        Days(span.start, max(datetime.now(UTC), span.end_at)),
+        event_days(installation),
         feed="http" if is_http else f"kafka:{settings.kafka_group}",
         stamps_receipt=is_http,
         window=window,
@@ -271,14 +272,19 @@ def _report(session: Session, done: list[Retried], *, dry_run: bool) -> None:
 
 def _import_again(session: Session, of_file: Retried) -> str:
     """What to do about a file's rows, whose values only its mapping can read."""
+    from clientnest_assets.defs.waiting_files import landing_folder
+    from clientnest_assets.sources.files.landing_folder import MAPPING_FILE
     from clientnest_assets.sources.files.register import Register
 
     entry = Register.read(session.installation.lake).holding(of_file.source)
-    file, mapping = (entry.archive_path or entry.name, entry.mapping) if entry else ("FILE", "MAPPING")
-    name = f" --as {entry.name}" if entry and entry.archive_path else ""
+    file, mapping, name = (entry.name, entry.mapping, "") if entry else ("FILE", "MAPPING", "")
+    if entry and entry.archive_path:
+        folder, beside = landing_folder(session.installation), f"{entry.mapping}/{MAPPING_FILE}"
+        file, name = folder.location(entry.archive_path), f" --as {quote(entry.name)}"
+        mapping = folder.location(beside) if folder.holds(beside) else mapping
     return (
         f"{of_file.table}: only its mapping can read a file's rows. Once it is mended: "
-        f"clientnest import {file} --mapping {mapping}{name}"
+        f"clientnest import {quote(file)} --mapping {quote(mapping)}{name}"
     )
 
 

@@ -75,15 +75,20 @@ def validate(contract: Contract, frame: pl.DataFrame) -> Validated:
         first = alike.select(pl.struct(pl.all()).is_first_distinct()).to_series()
         copies, frame = alike.filter(~first), pl.concat([others, alike.filter(first)])
         is_distinct = _has_distinct(frame, contract.key)
-    result, failure = _schema(contract, extra, keyed=not is_distinct).filter(frame)
+    checked = checked_rows(schema_with(contract, extra, keyed=not is_distinct), frame)
+    repeated = copies.with_columns(pl.lit(["duplicate_row"], pl.List(pl.String)).alias(RULES))
+    return Validated(checked.valid, pl.concat([checked.invalid, repeated]))
+
+
+def checked_rows(schema: type[dy.Schema], frame: pl.DataFrame) -> Validated:
+    """Parts a frame by a schema that knows each of its columns."""
+    result, failure = schema.filter(frame)
     details = failure.details()
     rules = [name for name in details.columns if name not in frame.columns]
     broken = pl.concat_list(
         [pl.when(pl.col(rule).cast(pl.String) == "invalid").then(pl.lit(rule)) for rule in rules]
     ).list.drop_nulls()
-    repeated = copies.with_columns(pl.lit(["duplicate_row"], pl.List(pl.String)).alias(RULES))
-    invalid = details.select(*frame.columns, broken.alias(RULES))
-    return Validated(pl.DataFrame(result), pl.concat([invalid, repeated]))
+    return Validated(pl.DataFrame(result), details.select(*frame.columns, broken.alias(RULES)))
 
 
 def _has_distinct(frame: pl.DataFrame, key: list[str]) -> bool:
@@ -91,8 +96,8 @@ def _has_distinct(frame: pl.DataFrame, key: list[str]) -> bool:
     return bool(frame.select(pl.struct(key).hash().n_unique() == pl.len()).item())
 
 
-def _schema(contract: Contract, extra: list[str], *, keyed: bool) -> type[dy.Schema]:
-    """The contract's schema with further columns, which dataframely would leave out; its key not looked at again."""
+def schema_with(contract: Contract, extra: list[str], *, keyed: bool) -> type[dy.Schema]:
+    """The contract's schema with further columns, which dataframely would leave out; its key checked only if `keyed`."""
     columns = {}
     for name, column in contract.columns.items():
         columns[name] = copy(column)

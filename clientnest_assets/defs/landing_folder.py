@@ -6,6 +6,7 @@ What landing a file means is in `waiting_files.py`; what waits, and where it goe
 import hashlib
 import json
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 import dagster as dg
 from filelock import FileLock
@@ -100,11 +101,13 @@ def landing_folder_sensor(*, running: bool) -> dg.SensorDefinition:
         seen_before = json.loads(context.cursor or "{}")
         now = datetime.now(UTC)
         ready = [each for each in look.waiting if each.is_settled(now) and seen_before.get(each.path) == each.etag]
-        requests = [request for each in ready if (request := _request(context.instance, each, now)) is not None]
+        wanted = (request for each in ready if (request := _request(context.instance, each, now)) is not None)
+        # One by one, because each asks Dagster's storage.
+        requests = list(islice(wanted, MOST_AT_A_TIME))
         for problem in look.problems:
             context.log.warning(problem)
         return dg.SensorResult(
-            run_requests=requests[:MOST_AT_A_TIME],
+            run_requests=requests,
             skip_reason=None if requests else dg.SkipReason(_why_nothing(look, ready)),
             cursor=json.dumps({each.path: each.etag for each in look.waiting}),
         )
@@ -138,7 +141,8 @@ def _request(instance: dg.DagsterInstance, waiting: Waiting, now: datetime) -> d
         etag=waiting.etag,
     )
     return dg.RunRequest(
-        run_key=f"{drop}#{len(records)}",
+        # Dagster takes a key once: each attempt is named after the one before it.
+        run_key=f"{drop}#{records[0].dagster_run.run_id if records else ''}",
         run_config=dg.RunConfig(ops={LAND: config}),
         tags={FILE_TAG: waiting.path, DROP_TAG: drop},
     )

@@ -43,7 +43,7 @@ def platform_jobs(installation: Installation) -> list[UnresolvedAssetJobDefiniti
 
 
 def platform_schedules(jobs: list[UnresolvedAssetJobDefinition], *, running: bool) -> list[dg.ScheduleDefinition]:
-    """The hourly schedule of the job; a quarter past, when an app that collects by the full hour is done."""
+    """The hourly schedule of the job; at twenty past, when an app that collects by the full hour is done."""
     status = dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED
     return [
         dg.ScheduleDefinition(

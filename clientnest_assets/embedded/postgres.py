@@ -7,7 +7,6 @@ own starter is not used: it is reachable by socket only, and socket paths break 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import pwd
 import secrets
@@ -15,8 +14,6 @@ import shutil
 import socket
 import stat
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,8 +21,8 @@ from typing import Any
 from urllib.parse import quote
 
 import psutil
-from filelock import FileLock
 
+from clientnest_assets.embedded.service import EmbeddedService
 from clientnest_assets.errors import ClientNestError
 
 USER = "clientnest"
@@ -81,16 +78,14 @@ class Server:
         return f"postgresql://{USER}:{quote(self.password)}@127.0.0.1:{self.port}/{database}"
 
 
-class EmbeddedPostgres:
+class EmbeddedPostgres(EmbeddedService[Server]):
     """The server of one home folder."""
 
     def __init__(self, home: Path) -> None:
-        self.home = home.expanduser().absolute()
-        self.folder = self.home / "postgres"
+        super().__init__(home, "postgres")
         self.data = self.folder / "data"
         self.log = self.folder / "postgres.log"
         self._password_file = self.folder / "password"
-        self._users = self.folder / "users.lock"
 
     def running(self) -> Server | None:
         """The server if it is up and ready, by its own pid file; never starts it."""
@@ -103,48 +98,14 @@ class EmbeddedPostgres:
             return None
         return Server(port, pid, self._password_file.read_text())
 
-    def ensure_running(self) -> Server:
-        """The server, made and started if need be. Safe to call from many processes at once.
+    def _make_and_start(self) -> Server:
+        self._initialise()
+        return self._start()
 
-        Raises:
-            EmbeddedPostgresError: with the end of the server's log and what to do.
-        """
-        server = self.running()
-        if server:
-            return server
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.folder / "start.lock"):
-            server = self.running()
-            if server:
-                return server
-            self._initialise()
-            return self._start()
-
-    def stop(self) -> bool:
-        """Stops the server if nobody holds a lease on it. True if it is down afterwards.
-
-        Raises:
-            EmbeddedPostgresError: if it does not stop.
-        """
-        if not self.running():
-            return True
-        with self._users.open("a") as users:
-            try:
-                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return False
-            self._prepare_for_root()
-            self._execute("pg_ctl", "stop", "-D", str(self.data), "-m", "fast", "-w")
-        return True
-
-    @contextmanager
-    def lease(self) -> Iterator[Server]:
-        """The running server, held: while any lease lives, `stop` declines. The kernel ends a killed process' lease."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with self._users.open("a") as users:
-            # Held before the server is looked for: nobody stops it in between.
-            fcntl.flock(users, fcntl.LOCK_SH)
-            yield self.ensure_running()
+    def _end(self, server: Server) -> None:
+        del server
+        self._prepare_for_root()
+        self._execute("pg_ctl", "stop", "-D", str(self.data), "-m", "fast", "-w")
 
     def _initialise(self) -> None:
         self._prepare_for_root()

@@ -74,15 +74,12 @@ def split(body: bytes) -> list[bytes]:
     if opening != b"[" and (opening != b"{" or envelope):
         raise HTTPException(400, 'The body must be an event (a JSON object), an array of events, or {"events": [...]}.')
     try:
-        found = _decoded(body, list[msgspec.Raw] if opening == b"[" else msgspec.Raw)
+        return _decoded(body, list[msgspec.Raw] if opening == b"[" else msgspec.Raw)
     except RecursionError:
         raise HTTPException(400, "The body is nested too deeply.") from None
     except msgspec.DecodeError as error:
         place = "" if "(byte" in str(error) else f" (byte {len(body)})"
         raise HTTPException(400, f"The body is no JSON: {error}{place}.") from None
-    if len(found) > MOST_EVENTS:
-        raise HTTPException(413, LIMITS)
-    return found
 
 
 def _decoded(body: bytes, kind: Any) -> list[bytes]:
@@ -103,4 +100,7 @@ def _decoded(body: bytes, kind: Any) -> list[bytes]:
 
 def _values(body: bytes, kind: Any) -> list[bytes]:
     found = msgspec.json.decode(body, type=kind)
-    return [bytes(value).strip() for value in (found if isinstance(found, list) else [found])]
+    events = found if isinstance(found, list) else [found]
+    if len(events) > MOST_EVENTS:
+        raise HTTPException(413, LIMITS)
+    return [bytes(event).strip() for event in events]

@@ -103,6 +103,8 @@ def read_window(url: str, contract: Contract, window: Window) -> Extract:
 def read_from(connection: Connection, contract: Contract, window: Window) -> Extract:
     """As `read_window`, as the connection's transaction sees the table."""
     with connection.cursor() as cursor:
+        # Otherwise texts come in the database's own encoding, and Arrow takes their bytes for UTF-8.
+        cursor.execute("set client_encoding = 'UTF8'")
         found = _columns(cursor, contract)
         require_table(contract, found.types)
         if contract.cursor not in found.required:

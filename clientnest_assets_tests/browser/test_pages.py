@@ -5,6 +5,7 @@ Left out, and said so, where there is no Chromium; CI installs it.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -124,10 +125,13 @@ def test_the_docs_site_explains_the_marts(product: Product, page: Any) -> None:
     page.get_by_text("active_users", exact=True).first.wait_for(timeout=60_000)
 
 
-def test_the_api_says_whether_the_warehouse_answers(product: Product) -> None:
+def test_the_api_says_whether_the_warehouse_answers_and_no_event_waits(product: Product) -> None:
     with urllib.request.urlopen(f"{product.web}/api/v1/health") as answer:
         assert answer.status == 200
-        assert answer.read() == b'{"warehouse":"ok"}'
+        assert json.load(answer) == {
+            "warehouse": "ok",
+            "events": {"waiting": 0, "oldest_seconds": None, "damaged": 0},
+        }
 
 
 def _free_port() -> int:

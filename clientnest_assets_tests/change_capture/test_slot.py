@@ -1,13 +1,16 @@
 """The slot and the snapshot it begins with: what the server must allow, what is refused, and what is told."""
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 
-from clientnest_assets.contracts import ContractError
+from clientnest_assets.contracts import APP_TABLES, ContractError
+from clientnest_assets.contracts.postgres import app_tables
+from clientnest_assets.lake import Lake
 from clientnest_assets.sources.change_capture import (
     CaptureError,
     capture_once,
@@ -16,6 +19,7 @@ from clientnest_assets.sources.change_capture import (
     snapshot,
     status,
     stop,
+    take_snapshot,
 )
 from clientnest_assets.sources.change_capture import landing as change_landing
 from clientnest_assets.sources.change_capture.status import CaptureStatus
@@ -213,8 +217,6 @@ def as_role(captured):
 
 
 def test_a_role_that_may_not_is_told_what_its_administrator_runs(captured, as_role, new_post):
-    from dataclasses import replace
-
     name, url = as_role
     owner, captured.capture = captured.capture, replace(captured.capture, url=url)
     with pytest.raises(CaptureError, match=f"alter role {name} replication;"):
@@ -248,8 +250,6 @@ def test_a_publication_that_lacks_a_table_is_not_read_on_in_silence(captured):
 
 
 def test_a_lost_slot_is_told_with_the_remedy(captured, new_post, monkeypatch):
-    from dataclasses import replace
-
     from clientnest_assets.sources.change_capture import slot
 
     captured.begin()
@@ -300,3 +300,106 @@ def test_a_snapshot_waits_for_transactions_that_are_open(captured, new_post):
         beginner.join(60)
     captured.drain()
     assert captured.raw("social_posts", "content") == [("late",)]
+
+
+@pytest.fixture
+def other_database(databases):
+    """The address of an app's database of a given name and encoding, dropped after the test."""
+    made = []
+
+    def make(name: str, encoding: str = "UTF8") -> str:
+        url = urlsplit(databases.create())._replace(path=f"/{name}").geturl()
+        with psycopg.connect(databases.create(), autocommit=True) as connection:
+            settings = f"encoding '{encoding}' lc_collate 'C' lc_ctype 'C' template template0"
+            connection.execute(f'create database "{name}" {settings}'.encode())
+        with psycopg.connect(url) as connection:
+            connection.execute(app_tables(APP_TABLES).encode())
+        made.append(url)
+        return url
+
+    yield make
+    for url in made:
+        with connected(url) as connection:
+            stop(connection)
+
+
+def test_the_slot_of_another_database_is_not_dropped(captured, other_database):
+    # Slots are named once a server, in small letters, digits and underscores.
+    mine, other = other_database("app-1"), other_database("app_1")
+    captured.capture = replace(captured.capture, url=mine)
+    captured.begin()
+
+    with connected(other) as connection:
+        assert not stop(connection)
+        with pytest.raises(CaptureError, match="belongs to another database"):
+            take_snapshot(replace(captured.capture, url=other), connection)
+    with connected(mine) as connection:
+        assert has_slot(connection)
+
+
+def test_texts_of_a_database_in_another_encoding_arrive_as_they_are(captured, other_database, new_post):
+    captured.capture = replace(captured.capture, url=other_database("latin", "LATIN1"))
+    captured.app(new_post(1, "Café", AT))
+    captured.begin()
+    captured.app(new_post(2, "naïve", AT))
+    captured.drain()
+
+    assert captured.raw("social_posts", "id", "content") == [(1, "Café"), (2, "naïve")]
+
+
+def test_texts_in_no_encoding_are_refused(captured, other_database):
+    captured.capture = replace(captured.capture, url=other_database("bytes", "SQL_ASCII"))
+
+    with pytest.raises(CaptureError, match="SQL_ASCII"):
+        captured.begin()
+
+
+def test_two_installations_do_not_share_a_slot_in_silence(captured, new_post, tmp_path):
+    captured.begin()
+    first = captured.capture
+    captured.capture = replace(first, lake=Lake(str(tmp_path / "other")), folder=tmp_path / "other_home")
+    with pytest.raises(CaptureError, match="another installation"):
+        captured.drain()
+    captured.begin()
+    captured.app(new_post(1, "a", AT))
+    captured.drain()
+
+    captured.capture = first
+    with pytest.raises(CaptureError, match="take a snapshot"):
+        captured.drain()
+    captured.begin()
+    assert captured.raw("social_posts", "id") == [(1,)]
+
+
+def test_a_lost_connection_is_told_and_loses_nothing(captured, new_post):
+    captured.begin()
+    captured.app(new_post(1, "a", AT))
+
+    def cut_off():
+        with connected(captured.capture.url) as connection:
+            captured.app(f"select pg_terminate_backend({connection.info.backend_pid})")
+            capture_once(captured.capture, connection)
+
+    with pytest.raises(CaptureError, match="the connection to the app's database was lost"):
+        cut_off()
+    captured.drain()
+    assert captured.raw("social_posts", "id") == [(1,)]
+
+
+def test_a_publication_of_some_rows_only_is_not_read_on_in_silence(captured):
+    captured.begin()
+    captured.app(
+        "alter publication clientnest set table auth_user, social_media_accounts, social_posts where (id > 100), "
+        "ai_requests, support_tickets, experiments"
+    )
+
+    with pytest.raises(CaptureError, match="lacks social_posts"):
+        captured.drain()
+
+
+def test_a_table_whose_rows_have_no_time_is_refused(captured, new_post):
+    captured.app("alter table social_posts alter updated_at drop not null")
+    captured.app(new_post(1, "a", AT), "update social_posts set updated_at = null")
+
+    with pytest.raises(ContractError, match="1 rows of social_posts have no updated_at"):
+        captured.begin()

@@ -2,9 +2,11 @@
 
 import io
 import json
+import shlex
 from contextlib import contextmanager
 from copy import copy
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 import dataframely as dy
@@ -19,6 +21,7 @@ from clientnest_assets.contracts import CONTRACTS, Contract
 from clientnest_assets.installation import Installation
 from clientnest_assets.partitions import Calendar, Window
 from clientnest_assets.settings import Environment, Settings
+from clientnest_assets.sources.files.register import Entry, Register, Status
 from clientnest_assets.sources.landing import land_window, prepare, quarantine_table, raw_table
 
 MONDAY, TUESDAY = date(2025, 1, 6), date(2025, 1, 7)
@@ -152,6 +155,23 @@ def test_rows_of_a_file_stay_and_the_command_says_what_to_do(commands, mended):
 
     assert commands.kept() == [1, 2, 3, 4]
     assert "clientnest import FILE --mapping MAPPING" in commands.said.getvalue()
+
+
+def test_rows_of_a_file_that_was_landed_come_with_the_command_that_imports_it_again(commands, mended):
+    entry = Entry(
+        "hash", "may 1.csv", "visits", "hash", "file:visits/may.csv", ["user_sessions"], 1, Status.LANDED,
+        archive_path=".archive/visits/2025-01-07/abc-may 1.csv",
+    )  # fmt: skip
+    Register.read(commands.installation.lake).write(entry)
+    landing = Path(commands.installation.landing_url)
+    (landing / "visits").mkdir(parents=True)
+    (landing / "visits" / "mapping.yaml").write_text("source: visits")
+
+    commands.run("retry", "--source", "file:visits/may.csv")
+
+    command = shlex.split(commands.said.getvalue().partition("mended: ")[2].splitlines()[0])
+    archived, mapping = landing / entry.archive_path, landing / "visits/mapping.yaml"
+    assert command == ["clientnest", "import", str(archived), "--mapping", str(mapping), "--as", "may 1.csv"]
 
 
 def test_a_dry_run_writes_nothing(commands, mended, instance):

@@ -16,6 +16,7 @@ from clientnest_assets.defs.landing_folder import DROP_TAG, land_file_job, landi
 from clientnest_assets.defs.waiting_files import landing_folder
 from clientnest_assets.installation import Installation
 from clientnest_assets.lake import Lake
+from clientnest_assets.lake.files import Storage
 from clientnest_assets.partitions import Calendar, read_calendar
 from clientnest_assets.settings import Environment, Settings, SettingsError
 from clientnest_assets.sources.files.landing_folder import LandingFolder, Waiting
@@ -244,6 +245,23 @@ def test_a_run_that_failed_for_another_reason_is_asked_for_again_later(
     assert len(folder.raw()) == 2
 
 
+def test_a_file_is_tried_again_however_often_it_failed(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clientnest_assets.defs.landing_folder.LONGEST_PAUSE", timedelta())
+    folder.drop("numbers/a.csv", LINES)
+    (request,) = folder.requests()
+    for _ in range(100):
+        run = dg.DagsterRun(job_name=land_file_job.name, tags=request.tags, status=dg.DagsterRunStatus.FAILURE)
+        folder.instance.add_run(run)
+    (one,) = folder.requests()
+    folder.instance.add_run(
+        dg.DagsterRun(job_name=land_file_job.name, tags=one.tags, status=dg.DagsterRunStatus.FAILURE)
+    )
+
+    (another,) = folder.requests()
+
+    assert another.run_key != one.run_key
+
+
 def test_a_file_that_was_replaced_before_its_run_is_left_for_the_next_look(folder: Folder) -> None:
     folder.drop("numbers/a.csv", LINES)
     (request,) = folder.requests()
@@ -369,3 +387,31 @@ def test_a_bucket_prefix_is_a_landing_folder_too(tmp_path: Path, bucket: Lake, m
         assert [row[:2] for row in folder.raw()] == [(1, 5), (2, 6)]
         names = sorted(file.path for file in storage.files())
     assert [name.rsplit("-", 1)[-1] for name in names] == ["a.csv", "b.csv", "b.csv.error.txt", "numbers/mapping.yaml"]
+
+
+def test_what_takes_a_files_place_in_a_bucket_while_it_is_put_away_stays(
+    bucket: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = LandingFolder(Storage(f"{bucket.root}-landing", bucket.storage_options))
+    folder.storage.write("numbers/mapping.yaml", MAPPING.encode())
+    folder.storage.write("numbers/a.csv", b"landed")
+    (waiting,) = folder.look().waiting
+    copy = tmp_path / "a.csv"
+    folder.fetch(waiting, copy)
+    upload = Storage.upload
+
+    def slow_upload(storage: Storage, source: Path, path: str) -> None:
+        upload(storage, source, path)
+        storage.write("numbers/a.csv", b"the next one")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Storage, "upload", slow_upload)
+        folder.put_away(waiting, copy, ".archive/numbers/a.csv")
+    assert folder.storage.read(".archive/numbers/a.csv") == b"landed"
+    assert folder.storage.read("numbers/a.csv") == b"the next one"
+
+    (waiting,) = folder.look().waiting
+    folder.fetch(waiting, copy)
+    folder.put_away(waiting, copy, ".archive/numbers/b.csv")
+    assert folder.storage.read(".archive/numbers/b.csv") == b"the next one"
+    assert folder.look().waiting == []

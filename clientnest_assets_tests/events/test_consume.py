@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from clientnest_assets.cli import consume
 from clientnest_assets.cli.consume import Way, consumer_of
-from clientnest_assets.cli.session import CommandError
+from clientnest_assets.cli.session import CommandError, console
 from clientnest_assets.installation import Installation
 from clientnest_assets.settings import Settings
 from clientnest_assets.sources.events.avro import AvroSchemaError
@@ -85,6 +86,40 @@ def test_once_delivers_what_is_there_and_ends(home, kafka, make_message):
     again = run("--once", "--from", "kafka")
     assert "0 messages delivered" in again.stdout
     assert sources(home) == {"kafka": 30}
+
+
+def test_days_delivered_by_a_consumer_that_was_killed_at_once_are_days_of_the_home(home, make_message):
+    spool = SpoolWriter.open(home.spool)
+    spool.submit([recent(make_message, number) for number in range(40)]).result(MOST_SECONDS)
+    spool.close()
+    killed = consumer_of(home, Way.HTTP)
+    killed.open()
+    killed.drain()
+    killed.close()
+    assert not home.has_data
+
+    done = run("--once", "--from", "http")
+
+    assert done.returncode == 0, done.stderr
+    assert "0 messages delivered" in done.stdout
+    days = inbox_table(home.lake).scan().select("day").collect().to_series()
+    assert (home.calendar.first_day, home.calendar.last_day) == (days.min(), days.max())
+
+
+def test_nothing_new_is_told_once(consumer, list_feed, make_message, monkeypatch):
+    monkeypatch.setattr(consume, "SAID_EVERY_SECONDS", 0)
+    one = consumer(list_feed({"t/0": [make_message(1)]}))
+    with console.capture() as told, consume._telling([one]) as tell:
+        tell()
+        tell()
+        one.drain()
+        for _ in range(5):
+            tell()
+    lines = told.get().splitlines()
+    assert len(lines) == 3
+    assert "delivered 0 (0 to quarantine), lag 1 (t/0 1)" in lines[0]
+    assert all("delivered 1 (0 to quarantine), lag 0" in line for line in lines[1:])
+    assert "kafka: 0 messages/s" in lines[2]
 
 
 def test_wrong_settings_are_told(home, tmp_path, monkeypatch):

@@ -110,8 +110,9 @@ def test_cut_off_between_quarantine_and_inbox_and_cut_differently_afterwards(
     assert delivered(lake, event_quarantine) == [number for number in range(40) if number % 4 == 3]
 
 
+@pytest.mark.parametrize("first_later", [40, 0], ids=["others break a rule now", "all are events now"])
 def test_what_is_judged_otherwise_after_being_cut_off_is_in_one_place_still(
-    tmp_path, list_feed, decoder, make_message, days, monkeypatch
+    tmp_path, list_feed, decoder, make_message, days, monkeypatch, first_later
 ):
     lake, append_once = Lake(str(tmp_path)), LakeTable.append_once
     early, late = "2026-04-02T00:00:00Z", "2026-04-20T13:00:00Z"
@@ -126,8 +127,8 @@ def test_what_is_judged_otherwise_after_being_cut_off_is_in_one_place_still(
         patch.setattr(LakeTable, "append_once", killed_before_the_inbox)
         with pytest.raises(KilledError):
             deliver(lake, list_feed({}), {"t/0": stretch(messages)}, decoder, days)
-    # An hour later the late ones are no longer ahead of time; and the early ones lie before the first day.
-    later = replace(days, newest=days.newest + timedelta(hours=2), first=days.first + timedelta(days=40))
+    # An hour later the late ones are no longer ahead of time; and the early ones may lie before the first day.
+    later = replace(days, newest=days.newest + timedelta(hours=2), first=days.first + timedelta(days=first_later))
     deliver(lake, list_feed({}), {"t/0": stretch(messages, end=6)}, decoder, later)
     deliver(lake, list_feed({}), {"t/0": stretch(messages, start=6)}, decoder, later)
     together = delivered(lake, inbox_table) + delivered(lake, event_quarantine)

@@ -2,9 +2,11 @@
 
 import threading
 import time
+from datetime import UTC, datetime
 
 import polars as pl
 import pytest
+from confluent_kafka import Producer
 
 from clientnest_assets.sources.events.feed import FeedError
 from clientnest_assets.sources.events.inbox import event_quarantine, inbox_table, positions
@@ -140,6 +142,23 @@ def test_poison_goes_to_quarantine_with_topic_partition_and_offset(kafka, consum
     assert kept.to_list()[0] == {"topic": "app-events", "partition": 4, "offset": 1, "payload": "{no json"}
     assert "//4=" in found.get_column("row")[2]
     assert found.get_column("delivery").to_list() == [f"app-events/4@{offset}" for offset in (1, 2, 3, 4)]
+
+
+def test_a_timestamp_in_a_wrong_unit_is_no_time_of_receipt_and_stops_nothing(kafka, consumer, make_message):
+    second = 1_776_000_000
+    producer = Producer({"bootstrap.servers": kafka.brokers})
+    for timestamp in (second, 1000 * second, second * 10**6, second * 10**9):
+        for payload in (make_message(1), b"{"):
+            producer.produce("app-events", payload, partition=0, timestamp=timestamp)
+    assert producer.flush(60) == 0
+    began = datetime.now(UTC)
+    one = consumer(kafka)
+    one.drain()
+
+    times = inbox_table(one.lake).scan().sort("delivery").collect().get_column("received_at").to_list()
+    assert times[1] == datetime.fromtimestamp(second, UTC)
+    assert all(began <= times[number] <= datetime.now(UTC) for number in (0, 2, 3))
+    assert event_quarantine(one.lake).scan().collect().height == 4
 
 
 def test_a_topic_made_anew_is_an_error_with_a_way_out(kafka, kafka_class, consumer, make_message):

@@ -101,6 +101,28 @@ def test_of_deliveries_of_one_event_the_first_received_wins(lake):
     assert behind(lake) == []
 
 
+@pytest.mark.parametrize("held", [False, True])
+def test_messages_read_again_by_a_group_of_another_name_count_once(folder, held):
+    sent = [event(1), event(2, received=2), event(2, received=1), event(3)]
+    deliver(folder, *sent)
+    rows = inbox_table(folder).scan().collect()
+    for group in ("second", "third"):
+        inbox_table(folder).append_once(rows, {group: Delivery(None, 4)})
+    if held:
+        imported = pl.DataFrame([{**event(3), "day": NOON.date(), "source": "file"}], schema=APP_EVENTS.landed_schema)
+        table = raw_table(folder, APP_EVENTS)
+        table.replace_window(table.open(), imported, TODAY, source="file")
+
+    done = settle_window(folder, TODAY)
+
+    found = raw(folder).select("event_id", "received_at", "source").rows()
+    third = (uuid(3), NOON + timedelta(hours=1), "file" if held else "http")
+    assert found == [(uuid(number), NOON + timedelta(hours=1), "http") for number in (1, 2)] + [third]
+    assert done.days.rows() == [(NOON.date(), 12, 2 if held else 3, 10 if held else 9)]
+    quarantined = event_quarantine(folder).scan().group_by("delivery").len().collect()
+    assert dict(quarantined.rows()) == {"d1": 2, "d2": 3, "d3": 2, "d4": 3 if held else 2}
+
+
 def test_quarantine_holds_the_losing_delivery_whole_and_why(folder):
     deliver(folder, event(1), event(1, received=2, name="delete", source="kafka"))
     settle_window(folder, TODAY)

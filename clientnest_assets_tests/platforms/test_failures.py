@@ -1,5 +1,9 @@
 """What goes wrong at a platform: asked again where that helps, and one account's failure is not another's."""
 
+import contextlib
+import logging
+from datetime import timedelta
+
 import httpx
 import pytest
 
@@ -130,3 +134,41 @@ def test_no_message_and_no_address_holds_a_token(kit, make_post, monkeypatch):
     assert not [address for address in addresses if token in address or "access_token" in address]
     assert token not in outcome.reason
     assert token not in repr(kit.connections)
+
+
+class Telling:
+    """A platform's answer, whatever is asked."""
+
+    def __init__(self, body, status=400):
+        self.body, self.status = body, status
+
+    def __call__(self, method, url, **_options):
+        return contextlib.nullcontext(httpx.Response(self.status, json=self.body, request=httpx.Request(method, url)))
+
+
+def test_a_token_that_the_platform_quotes_is_not_told(kit, monkeypatch):
+    kit.show("facebook", 12)
+    token = kit.tokens["facebook", 12]["access_token"]
+    words = f"Malformed access token {token}"
+    monkeypatch.setattr(httpx.Client, "stream", Telling({"error": {"code": 190, "message": words}}))
+
+    reason = kit.outcome("facebook").reason
+    assert reason == "access was revoked: /v24.0/1200: (190) Malformed access token (not shown)"
+
+
+def test_an_error_of_a_strange_shape_fails_the_account_and_no_other(kit, monkeypatch):
+    kit.show("instagram", 12)
+    monkeypatch.setattr(httpx.Client, "stream", Telling({"error": {"code": ["?"], "error_subcode": {}}}))
+
+    assert kit.outcome("instagram").status == "failed"
+
+
+def test_the_log_has_no_address_with_secrets(kit, caplog):
+    caplog.set_level(logging.INFO)
+    external_id = kit.show("facebook", 12)
+    kit.tokens["facebook", 12]["expires_at"] = kit.time.now() + timedelta(days=1)
+
+    assert kit.outcome("facebook").status == "done"
+    assert kit.stand_in.tokens.refreshes["facebook", external_id] == 1
+    assert "secret" not in caplog.text
+    assert kit.tokens["facebook", 12]["access_token"] not in caplog.text

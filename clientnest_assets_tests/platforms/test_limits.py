@@ -26,6 +26,7 @@ def answer(**headers):
         ("Tue, 10 Mar 2026 12:31:30 GMT", LATER),
         ("Tue, 10 Mar 2026 14:31:30 +0200", LATER),
         ("soon", None),
+        ("9" * 30, NOW + timedelta(days=366)),
         ("", None),
     ],
 )
@@ -53,6 +54,7 @@ def test_the_window_of_x_counts_once_nothing_remains():
         ),
         ("x_business_use_case_usage", {"1": [{"call_count": 3, "estimated_time_to_regain_access": 0}]}, None),
         ("x_business_use_case_usage", ["?"], None),
+        ("x_app_usage", {"estimated_time_to_regain_access": 1e15}, NOW + timedelta(days=366)),
     ],
 )
 def test_meta_tells_usage_in_per_cent_and_the_minutes_until_access_is_regained(header, usage, expected):

@@ -220,3 +220,17 @@ def test_rows_land_in_batches_of_bounded_size(kit, make_post, monkeypatch):
     kit.collect("tiktok")
 
     assert [size for table, size in sizes if table == "post_metrics"] == [60, 60, 60]
+
+
+def test_the_next_hourly_collection_asks_all_accounts_if_the_one_before_postponed_some(kit, make_post):
+    kit.show("twitter", 1)
+    until = kit.time.now() + timedelta(minutes=30)
+    kit.collect("twitter")
+    kept = json.loads((kit.folder / "twitter.json").read_text())
+    kit.show("twitter", 2)
+    postponed = {**kept, "accounts": [1, 2], "postponed": {"2": until.isoformat()}}
+    (kit.folder / "twitter.json").write_text(json.dumps(postponed))
+
+    kit.time.sleep(timedelta(minutes=59, seconds=58).total_seconds())
+
+    assert {(each.account_id, each.status) for each in kit.collect("twitter").outcomes} == {(1, "done"), (2, "done")}

@@ -202,6 +202,16 @@ def test_a_wrong_mapping_does_not_empty_what_was_landed(importer: Any, post_file
     assert importer.raw("post_metrics").height == 2
 
 
+def test_a_broken_line_is_a_pseudonym_in_each_table_where_the_file_names_persons(importer: Any) -> None:
+    path = importer.write("x.csv", "link,author,text,at,likes\n/1,Ann,t,01.01.2025 10:00,3\n/2,Bob Secret,cut\n")
+    importer.load(path)
+
+    for table in ("social_posts", "post_metrics"):
+        (row,) = importer.quarantine(table).get_column("row")
+        assert "Bob" not in row
+        assert len(json.loads(row)["#broken"]) == 32
+
+
 def test_personal_values_of_a_bad_row_are_pseudonyms(importer: Any) -> None:
     mapping = """
     source: users

@@ -228,16 +228,17 @@ def test_json_keeps_every_digit_and_refuses_what_it_says_twice(importer: Any) ->
         '{"id": 4, "platform": "twitter", "text": Infinity, "at": -Infinity}',
         '{"id": 5, "platform": "twitter", "text": {"a": [1.50, {"id": 9}]}, "at": 1735689600}',
         '{"id": 6, "platform": "twitter", "text": ' + "[" * 5000 + "]" * 5000 + ', "at": 1735689600}',
+        '{"id" : 7, "id": 8, "platform": "twitter", "text": "twice, spaced", "at": 1735689600}',
         '{"id": 7, "platform": "twitter", "text": "cut',
     ]
     good, bad, rules = outcome(importer, "x.jsonl", "\n".join(lines), more=", format: [iso, unix]")
 
-    assert (good, bad) == (2, 6)
+    assert (good, bad) == (2, 7)
     assert importer.raw("social_posts").select("id", "content").rows() == [
         (5, '{"a":[1.50,{"id":9}]}'),
         (9223372036854775807, "12345678901234567890.10"),
     ]
-    assert (rules["malformed_line"], rules["id|cast"], rules["created_at|cast"]) == (3, 2, 1)
+    assert (rules["malformed_line"], rules["id|cast"], rules["created_at|cast"]) == (4, 2, 1)
     quarantined = "".join(importer.quarantine("social_posts").get_column("row"))
     assert "9223372036854775808" in quarantined
 
@@ -256,6 +257,18 @@ def test_a_json_array_is_read_in_blocks(importer: Any, monkeypatch: pytest.Monke
 
     assert outcome(importer, "x.json", json.dumps(rows, ensure_ascii=False))[:2] == (200, 0)
     assert importer.raw("social_posts").item(8 - 1, "content") == "ü€👋" * 8
+
+
+@pytest.mark.parametrize("blocks", [5, 1 << 22])
+def test_what_follows_a_json_array_is_never_left_out_unsaid(
+    importer: Any, monkeypatch: pytest.MonkeyPatch, blocks: int
+) -> None:
+    monkeypatch.setattr("clientnest_assets.sources.files.json_file.BLOCK_BYTES", blocks)
+    array = json.dumps([{"id": 1, "platform": "twitter", "text": "t", "at": "2025-01-01"}])
+
+    assert outcome(importer, "a.json", f"{array};\r\n\n")[:2] == (1, 0)
+    with pytest.raises(FileError, match=r"b.json goes on after the end of the array of its first 1 records"):
+        importer.check(importer.write("b.json", f"{array}\n{array}\n"), mapping())
 
 
 def test_every_type_of_a_parquet_file_is_read_without_loss(importer: Any) -> None:
@@ -342,6 +355,26 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024, tim
 """
 
 
+READ = """
+import resource, sys
+from pathlib import Path
+from clientnest_assets.errors import ClientNestError
+from clientnest_assets.sources.files import parse_mapping, reading
+from clientnest_assets.sources.files.formats import read_records
+reading.FREE_GIB = float(sys.argv[3])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+rows = whole = 0
+try:
+    for batch in read_records(Path(sys.argv[1]), parse_mapping(sys.argv[2], "m"), "x.parquet").batches:
+        rows += batch.height
+        whole += batch.get_column("text").str.len_bytes().eq(1 << 20).sum()
+    said = f"{rows} {whole}"
+except ClientNestError as error:
+    said = str(error)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024, said, sep="|")
+"""
+
+
 def measured(path: Path, text: str, free_gib: float = 1) -> tuple[int, float, str]:
     """MiB beyond what the process had before, seconds, and what it said."""
     done = subprocess.run(
@@ -382,6 +415,25 @@ def test_a_bomb_of_rows_ends_at_the_limit_that_the_error_names(importer: Any) ->
     assert "say `largest_gib: 100`" in said
     assert memory < 1200
     assert seconds < 120
+
+
+@pytest.mark.parametrize(("rows", "limit", "end"), [(400, 1, "400 400"), (5000, 0.1, "unpacks to more than 0.1 GiB")])
+def test_a_text_that_parquet_keeps_once_for_many_rows_is_not_made_at_once(
+    importer: Any, rows: int, limit: float, end: str
+) -> None:
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["x" * MIB]))
+    columns = {"id": range(1, rows + 1), "platform": ["twitter"] * rows, "text": text, "at": ["2025-01-01"] * rows}
+    path = importer.folder / "x.parquet"
+    pq.write_table(pa.table({**columns, "id": list(columns["id"])}), path)
+    assert path.stat().st_size < MIB
+
+    done = subprocess.run(
+        [sys.executable, "-c", READ, path, mapping(), str(limit)], capture_output=True, text=True, check=True
+    )
+    memory, said = done.stdout.strip().split("|", 1)
+
+    assert end in said
+    assert int(memory) < 400
 
 
 def test_memory_does_not_grow_with_the_file(importer: Any) -> None:

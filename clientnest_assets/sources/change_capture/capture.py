@@ -30,7 +30,7 @@ from clientnest_assets.sources.change_capture.pgoutput import (
 from clientnest_assets.sources.change_capture.resolving import resolve
 from clientnest_assets.sources.change_capture.slot import LOST, PUBLICATION, CaptureBusyError, CaptureError, SlotState
 from clientnest_assets.sources.change_capture.spool import Spool
-from clientnest_assets.sources.change_capture.status import remember
+from clientnest_assets.sources.change_capture.status import remember, require_own
 from clientnest_assets.sources.change_capture.tables import (
     CAPTURED,
     CHANGE,
@@ -82,15 +82,16 @@ def capture_once(capture: Capture, connection: Connection, report: Report = lamb
         report: told what was landed, by table, before the slot is moved on.
 
     Raises:
-        CaptureError: if there is no slot, or if the server has given it up.
+        CaptureError: if there is no slot, if the server has given it up, or if another installation has read from it.
         ContractError: if a table lacks a column or has it otherwise. Nothing of the pass is landed.
     """
     slot = require_slot(connection)
+    require_own(capture.folder, slot)
     slots.ensure_publication(connection, [contract.name for contract in CAPTURED], make=False)
     now = datetime.now(UTC)
     end = slots.end_of_wal(connection)
     if end <= slot.confirmed:
-        remember(capture.folder, slot, now)
+        remember(capture.folder, slot.name, now, slot.confirmed)
         return Pass(captured_until=now)
     tables = Tables.found(connection)
     decoder = Decoder(tables.keys)
@@ -107,9 +108,11 @@ def capture_once(capture: Capture, connection: Connection, report: Report = lamb
         with reporting(capture.folder, report) as done:
             done.update({name: _land(capture, spool, name) for name in spool.tables})
     is_drained = decoder.messages < MESSAGES_AT_ONCE
-    slots.advance(connection, slot, end if is_drained else decoder.end_lsn)
     until = now if is_drained else decoder.committed_at
-    remember(capture.folder, slot, until)
+    reached = end if is_drained else decoder.end_lsn
+    assert until
+    remember(capture.folder, slot.name, until, reached)
+    slots.advance(connection, slot, reached)
     return Pass(done, until, is_drained)
 
 

@@ -2,7 +2,7 @@
 
 The plugin is pgoutput, protocol version 1 (any server from 10 on), values as text. Layouts: PostgreSQL's documentation,
 "Logical Replication Message Formats". A batch is decoded column by column over all rows at once. What the texts mean
-as types is in `typing.py`, what the changes mean for a table in `resolving.py`.
+as types is in `values.py`, what the changes mean for a table in `resolving.py`.
 """
 
 from __future__ import annotations

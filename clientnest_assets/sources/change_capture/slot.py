@@ -24,6 +24,7 @@ LOST = "lost"
 SETTINGS = "-c synchronous_commit=local -c statement_timeout=0"
 """A commit of ours is on disk when it answers, but waits for no standby."""
 TEXT_SETTINGS = (
+    "set client_encoding = 'UTF8'",
     "set timezone = 'UTC'",
     "set datestyle = 'ISO'",
     "set extra_float_digits = 1",
@@ -63,10 +64,12 @@ def connected(url: str) -> Iterator[Connection]:
 
     Raises:
         CaptureBusyError: if somebody else is capturing from this database.
-        CaptureError: if it cannot be reached.
+        CaptureError: if it cannot be reached, or is gone before the end.
     """
     try:
-        connection = psycopg.connect(url, autocommit=True, options=SETTINGS, application_name="clientnest capture")
+        connection = psycopg.connect(
+            url, autocommit=True, options=SETTINGS, application_name="clientnest capture", client_encoding="utf8"
+        )
     except psycopg.OperationalError as error:
         raise CaptureError(f"the app's database cannot be reached: {error}") from None
     with connection:
@@ -82,8 +85,15 @@ def connected(url: str) -> Iterator[Connection]:
             yield connection
         except psycopg.errors.ObjectInUse as error:
             raise CaptureBusyError(f"the replication slot is still being read: {error}") from None
+        except psycopg.OperationalError as error:
+            if not connection.closed:
+                raise
+            raise CaptureError(
+                f"the connection to the app's database was lost ({error}). What is landed is safe: begin again, and it "
+                "goes on from there."
+            ) from None
         finally:
-            if not connection.broken:
+            if not connection.closed:
                 connection.execute(f"select pg_advisory_unlock({LOCK})".encode())
 
 
@@ -126,10 +136,15 @@ def require_server(connection: Connection) -> None:
     """Raises a CaptureError, with the remedy, if the server or the role does not allow logical replication."""
     row = connection.execute(
         "select current_setting('wal_level'), rolreplication or rolsuper or pg_has_role(current_user, "
-        "(select oid from pg_roles where rolname = 'rds_replication'), 'member'), current_user "
-        "from pg_roles where rolname = current_user"
+        "(select oid from pg_roles where rolname = 'rds_replication'), 'member'), current_user, "
+        "current_setting('server_encoding') from pg_roles where rolname = current_user"
     ).fetchone()
     assert row
+    if row[3] == "SQL_ASCII":
+        raise CaptureError(
+            "the app's database has the encoding SQL_ASCII: its texts are bytes of which nobody says what letters they "
+            "are. Move it to one with the encoding UTF8 (pg_dump, createdb --encoding UTF8, pg_restore)."
+        )
     if row[0] != "logical":
         raise CaptureError(
             f"the app's database has wal_level = {row[0]}. Set it to logical (alter system set wal_level = logical;) and "
@@ -142,7 +157,7 @@ def require_server(connection: Connection) -> None:
 
 
 def ensure_publication(connection: Connection, tables: Collection[str], *, make: bool) -> None:
-    """Sees to it that exactly what is captured is published.
+    """Sees to it that all that is captured is published.
 
     Args:
         connection: to the app's database.
@@ -152,7 +167,12 @@ def ensure_publication(connection: Connection, tables: Collection[str], *, make:
     Raises:
         CaptureError: with the SQL that the owner of the tables has to run, or the command that takes a snapshot.
     """
-    listed = connection.execute("select tablename from pg_publication_tables where pubname = %s", (PUBLICATION,))
+    # A table of which only some rows are published lacks the others. Older servers do not know of such filters.
+    listed = connection.execute(
+        "select tablename from pg_publication_tables as listed where pubname = %s "
+        "and to_jsonb(listed) ->> 'rowfilter' is null",
+        (PUBLICATION,),
+    )
     missing = sorted(set(tables) - {name for (name,) in listed})
     kinds = connection.execute(
         "select pubinsert and pubupdate and pubdelete and pubtruncate, pubviaroot from pg_publication where pubname = %s",
@@ -200,7 +220,8 @@ def end_of_wal(connection: Connection) -> int:
 def drop(connection: Connection) -> bool:
     """Drops the slot. True if there was one."""
     found = connection.execute(
-        "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = %s",
+        "select pg_drop_replication_slot(slot_name) from pg_replication_slots "
+        "where slot_name = %s and database = current_database()",
         (slot_name(connection),),
     ).fetchall()
     return bool(found)

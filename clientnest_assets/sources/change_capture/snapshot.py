@@ -20,7 +20,7 @@ from clientnest_assets.contracts.postgres import literal, quote
 from clientnest_assets.partitions import DAYS_PER_CHUNK, Window
 from clientnest_assets.sources.app_database import read_from
 from clientnest_assets.sources.change_capture import slot as slots
-from clientnest_assets.sources.change_capture.capture import Capture, Report, reporting, require_slot
+from clientnest_assets.sources.change_capture.capture import Capture, Report, reporting
 from clientnest_assets.sources.change_capture.held import Held
 from clientnest_assets.sources.change_capture.landing import Captured, land
 from clientnest_assets.sources.change_capture.resolving import resolve
@@ -60,6 +60,8 @@ def take_snapshot(
         ContractError: if a table breaks its contract as a whole.
     """
     slots.require_server(connection)
+    # Raises if the name is taken by another database's.
+    slots.state(connection)
     Tables.found(connection)
     slots.ensure_publication(connection, [contract.name for contract in CAPTURED], make=True)
     slots.drop(connection)
@@ -70,17 +72,17 @@ def take_snapshot(
     suffix = f"_{secrets.token_hex(4)}"
     passing = name[: MOST_LETTERS - len(suffix)] + suffix
     with psycopg.connect(capture.url, autocommit=True, replication="database") as replication:
-        exported = _exported(replication, passing)
+        position, exported = _exported(replication, passing)
         now = datetime.now(UTC)
         with reporting(capture.folder, report) as done:
             _land(capture, exported, live, progress, done)
+        remember(capture.folder, name, now, position)
         connection.execute("select pg_copy_logical_replication_slot(%s, %s, false)", (passing, name))
-    remember(capture.folder, require_slot(connection), now)
     return done
 
 
-def _exported(replication: Connection, slot: str) -> str:
-    """Makes a slot that ends with the session; the name of the snapshot that it begins with."""
+def _exported(replication: Connection, slot: str) -> tuple[int, str]:
+    """Makes a slot that ends with the session; the place in the WAL and the name of the snapshot that it begins with."""
     try:
         # Waits until every transaction that is open now has ended.
         row = replication.execute(
@@ -91,7 +93,8 @@ def _exported(replication: Connection, slot: str) -> str:
             f"the server has no free replication slot ({error}). Raise max_replication_slots: a snapshot takes two."
         ) from None
     assert row
-    return str(row[2])
+    high, low = (int(part, 16) for part in str(row[1]).split("/"))
+    return (high << 32) + low, str(row[2])
 
 
 def _land(
@@ -99,15 +102,18 @@ def _land(
 ) -> None:
     import adbc_driver_postgresql.dbapi as adbc
 
-    with adbc.connect(capture.url) as reader:
-        with reader.cursor() as cursor:
-            cursor.execute("set transaction isolation level repeatable read, read only")
-            cursor.execute(f"set transaction snapshot {literal(exported)}")
-            cursor.execute("select now()")
-            now = cursor.fetch_polars().item()
-        for contract in CAPTURED:
-            done[contract.name] = _table(capture, reader, contract, now, live[contract.name], progress)
-        reader.rollback()
+    try:
+        with adbc.connect(capture.url) as reader:
+            with reader.cursor() as cursor:
+                cursor.execute("set transaction isolation level repeatable read, read only")
+                cursor.execute(f"set transaction snapshot {literal(exported)}")
+                cursor.execute("select now()")
+                now = cursor.fetch_polars().item()
+            for contract in CAPTURED:
+                done[contract.name] = _table(capture, reader, contract, now, live[contract.name], progress)
+            reader.rollback()
+    except adbc.Error as error:
+        raise CaptureError(f"the tables cannot be read: {error}") from None
 
 
 def _table(
@@ -141,20 +147,19 @@ def _rows_by_day(reader: Reader, contract: Contract) -> pl.DataFrame:
     """How many rows each day has, in order.
 
     Raises:
-        ContractError: if rows have a time that is no time; they have no day, and would be lost unseen.
+        ContractError: if rows have no time, or one that is none; they have no day, and would be lost unseen.
     """
     table, moment = quote(contract.name), quote(contract.cursor)
     with reader.cursor() as cursor:
-        cursor.execute(f"select count(*) from {table} where not isfinite({moment})")
-        endless = cursor.fetch_polars().item()
-        if endless:
+        cursor.execute(f"select count(*) from {table} where isfinite({moment}) is not true")
+        adrift = cursor.fetch_polars().item()
+        if adrift:
             raise ContractError(
-                f"{endless} rows of {contract.name} have an infinite {contract.cursor}, so no day. Nothing was written. "
-                "Give them one in the app's database."
+                f"{adrift} rows of {contract.name} have no {contract.cursor}, or an infinite one, so no day. Nothing of "
+                "the table was written. Give them one in the app's database, and declare the column not null."
             )
         cursor.execute(
-            f"select ({moment} at time zone 'UTC')::date as day, count(*) as rows from {table} "
-            f"where {moment} is not null group by 1 order by 1"
+            f"select ({moment} at time zone 'UTC')::date as day, count(*) as rows from {table} group by 1 order by 1"
         )
         return cursor.fetch_polars()
 

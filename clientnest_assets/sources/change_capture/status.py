@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +10,7 @@ import psycopg
 
 from clientnest_assets.sources.change_capture import slot as slots
 from clientnest_assets.sources.change_capture.slot import LOST, CaptureError, SlotState
+from clientnest_assets.sources.kept import read_json, write_json
 
 FILE = "change-capture.json"
 MOST_BEHIND = timedelta(minutes=15)
@@ -62,18 +62,22 @@ def status(url: str, folder: Path) -> CaptureStatus:
     return CaptureStatus(slot, _remembered(folder / FILE, slot) if slot else None)
 
 
-def remember(folder: Path, slot: SlotState, captured_until: datetime | None) -> None:
-    """Keeps, in one step, until when all is captured."""
-    if captured_until is None:
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    fresh = folder / f"{FILE}.new"
-    fresh.write_text(json.dumps({"slot": slot.name, "captured_until": captured_until.isoformat()}) + "\n")
-    fresh.replace(folder / FILE)
+def remember(folder: Path, slot: str, captured_until: datetime, position: int) -> None:
+    """Keeps until when, and up to which place in the WAL, all is captured here. To be called before the slot moves on."""
+    write_json(folder / FILE, {"slot": slot, "captured_until": captured_until.isoformat(), "position": position})
+
+
+def require_own(folder: Path, slot: SlotState) -> None:
+    """Raises a CaptureError if somebody else has read from the slot: what it has let go is not in this lake."""
+    kept = read_json(folder / FILE)
+    if kept.get("slot") != slot.name or kept["position"] < slot.confirmed:
+        raise CaptureError(
+            f"another installation has captured changes by the replication slot {slot.name}, so this one lacks them. A "
+            "database is captured by one installation. If it is to be this one, end the other, and take a snapshot: "
+            "clientnest capture --snapshot"
+        )
 
 
 def _remembered(file: Path, slot: SlotState) -> datetime | None:
-    if not file.exists():
-        return None
-    kept = json.loads(file.read_text())
-    return datetime.fromisoformat(kept["captured_until"]) if kept["slot"] == slot.name else None
+    kept = read_json(file)
+    return datetime.fromisoformat(kept["captured_until"]) if kept.get("slot") == slot.name else None

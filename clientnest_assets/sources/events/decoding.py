@@ -7,20 +7,18 @@ Avro (`avro.py`), and whether an event came twice, which is settled later.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import copy
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Annotated, Any, cast
 
-import dataframely as dy
 import msgspec
 import polars as pl
 
 from clientnest_assets.contracts import Contract
 from clientnest_assets.contracts.contract import tag
-from clientnest_assets.contracts.validation import RULES
+from clientnest_assets.contracts.validation import RULES, checked_rows, schema_with
 from clientnest_assets.sources.events.feed import Stretch
 
 RECEIVED_AT = "received_at"
@@ -102,7 +100,8 @@ class Decoder:
         struct = msgspec.defstruct(contract.schema.__name__, fields, forbid_unknown_fields=True, gc=False)
         self._decode = msgspec.json.Decoder(struct).decode
         self._struct = struct
-        self._schema = _unkeyed(contract)
+        # Not its key: the same event may come twice. The message's number comes along.
+        self._schema = schema_with(contract, [MESSAGE], keyed=False)
 
     def decode(self, stretches: Mapping[str, Stretch], days: Days, *, stamps_receipt: bool) -> Decoded:
         """Parts the messages of some partitions into events and rejects.
@@ -183,7 +182,7 @@ class Decoder:
             *(_texts(frame.get_column(name)) for name in raw),
         )
         texts = [name for name, dtype in read.schema.items() if dtype == pl.String]
-        happened = read.get_column(self._contract.cursor)
+        happened, received = read.get_column(self._contract.cursor), read.get_column(RECEIVED_AT)
         own = {
             **{
                 f"{name}|cast": frame.get_column(name).is_not_null() & read.get_column(name).is_null() for name in times
@@ -198,6 +197,8 @@ class Decoder:
             },
             **{f"{name}|nul_byte": read.get_column(name).str.contains("\0", literal=True) for name in texts},
             f"{self._contract.cursor}|outside_days": (happened.dt.date() < days.first) | (happened >= days.end_at),
+            # A clock that is ahead makes an event of the first day arrive on the day before it.
+            f"{RECEIVED_AT}|outside_days": (received.dt.date() < days.first - AHEAD) | (received >= days.end_at),
         }
         failing = {rule: broken.fill_null(value=False) for rule, broken in own.items() if broken.any()}
         read = read.with_columns(pl.coalesce(pl.col(RECEIVED_AT), arrived).alias(RECEIVED_AT))
@@ -209,10 +210,9 @@ class Decoder:
             bad = read.with_columns(rules.to_series().alias(RULES)).filter(pl.col(RULES).list.len() > 0)
             rejected += _rejects(bad, self._contract.cursor, days)
             read = read.filter(rules.to_series().list.len() == 0)
-        events, failure = self._schema.filter(read)
-        if len(failure):
-            rejected += _rejects(_with_rules(failure.details(), read.columns), self._contract.cursor, days)
-        return pl.DataFrame(events).select(MESSAGE, *self._contract.source_schema), rejected
+        checked = checked_rows(self._schema, read)
+        rejected += _rejects(checked.invalid, self._contract.cursor, days)
+        return checked.valid.select(MESSAGE, *self._contract.source_schema), rejected
 
     def _broken_rules(self, payload: bytes | None) -> list[str]:
         """Why a message is no event of the contract's types: for few messages, and one at a time."""
@@ -304,21 +304,6 @@ def _text(value: bytes | None) -> str | None:
         return value.decode() if value is not None else None
     except UnicodeDecodeError:
         return None
-
-
-def _unkeyed(contract: Contract) -> type[dy.Schema]:
-    """The contract's rules but that of its key: the same event may come twice. Knows the message's number too."""
-    columns: dict[str, Any] = {MESSAGE: dy.UInt32()}
-    for name, column in contract.columns.items():
-        columns[name] = copy(column)
-        columns[name].primary_key = False
-    return type(contract.schema.__name__, (dy.Schema,), columns)
-
-
-def _with_rules(details: pl.DataFrame, columns: Iterable[str]) -> pl.DataFrame:
-    rules = [name for name in details.columns if name not in columns]
-    broken = (pl.when(pl.col(rule).cast(pl.String) == "invalid").then(pl.lit(rule)) for rule in rules)
-    return details.with_columns(pl.concat_list(broken).list.drop_nulls().alias(RULES))
 
 
 def _rejects(bad: pl.DataFrame, cursor: str, days: Days) -> list[_Reject]:

@@ -65,29 +65,26 @@ def deliver(lake: Lake, feed: Feed, stretches: Mapping[str, Stretch], decoder: D
     """
     decoded = decoder.decode(stretches, days, stamps_receipt=feed.stamps_receipt)
     events, rejects = decoded.events, decoded.rejects
-    already = 0
+    quarantine = event_quarantine(lake)
+    # Asked whether or not there are rejects: what was one when the batch was cut off may be an event by now.
+    reached = quarantine.delivered([_application(feed, partition) for partition in stretches])
+    held = _held(quarantine, feed, stretches, reached)
+    events, rejects = (part.join(held, on=DELIVERY, how="anti", maintain_order="left") for part in (events, rejects))
     if not rejects.is_empty():
-        quarantine = event_quarantine(lake)
-        reached = quarantine.delivered([_application(feed, partition) for partition in stretches])
-        held = _held(quarantine, feed, stretches, reached)
-        events, rejects = (
-            part.join(held, on=DELIVERY, how="anti", maintain_order="left") for part in (events, rejects)
+        quarantine.append_once(
+            _quarantine_rows(rejects, feed), _quarantine_deliveries(feed, stretches, rejects, reached)
         )
-        already = decoded.events.height + decoded.rejects.height - events.height - rejects.height
-        if not rejects.is_empty():
-            quarantine.append_once(
-                _quarantine_rows(rejects, feed), _quarantine_deliveries(feed, stretches, rejects, reached)
-            )
     day = pl.col(CONTRACT.cursor).dt.date().alias(DAY)
     inbox_table(lake).append_once(
         events.with_columns(day, pl.lit(feed.source).alias(SOURCE)).sort(DAY, CONTRACT.cursor),
         {_application(feed, partition): Delivery(each.start, each.end) for partition, each in stretches.items()},
     )
+    messages = decoded.events.height + decoded.rejects.height
     return Delivered(
-        messages=decoded.events.height + decoded.rejects.height,
+        messages=messages,
         accepted=events.height,
         quarantined=rejects.height,
-        already_quarantined=already,
+        already_quarantined=messages - events.height - rejects.height,
         days=events.select(day).to_series().unique().sort().to_list(),
     )
 

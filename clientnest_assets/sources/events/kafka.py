@@ -35,6 +35,9 @@ DEFAULTS: dict[str, str | int | float] = {
 CONSUMER_ONLY = ("group.", "session.", "heartbeat.", "max.poll.", "partition.assignment.", "fetch.", "queued.")
 """Beginnings of options that a client which only asks questions does not take."""
 
+EARLIEST, AHEAD = 946_684_800_000_000, 86_400_000_000
+"""From the year 2000 to a day from now, in microseconds: timestamps outside, as in a wrong unit, say no time of receipt."""
+
 log = logging.getLogger(__name__)
 
 
@@ -120,9 +123,9 @@ class KafkaFeed:
             stretch.received_at.append(1000 * message.timestamp()[1])
         for number, stretch in found.items():
             stretch.end = self._next[number] = stretch.offsets[-1] + 1
-            if min(stretch.received_at) < 0:
-                now = time.time_ns() // 1000
-                stretch.received_at = [at if at >= 0 else now for at in stretch.received_at]
+            now = time.time_ns() // 1000
+            if not EARLIEST <= min(stretch.received_at) <= max(stretch.received_at) < now + AHEAD:
+                stretch.received_at = [at if EARLIEST <= at < now + AHEAD else now for at in stretch.received_at]
         return {self._full_name(number): stretch for number, stretch in found.items()}
 
     def resume(self, partition: str, position: int | None) -> None:

@@ -34,7 +34,11 @@ RECEIVED_APART = timedelta(days=1)
 _EVENT = pl.col("event_id").str.to_lowercase()
 _RECEIPT = ("received_at", DELIVERY, SOURCE)
 """What differs between deliveries of one event. All other columns are what the event says."""
-_DELIVERED = ["event_id", DELIVERY]
+_DELIVERED = ["event_id", DELIVERY, "occurred_at", "received_at"]
+"""What tells one row of the inbox from all others, but for a message that was read again, by a group of another name."""
+_READING = "reading"
+"""Numbers the rows that are alike in `_DELIVERED`, so that one of them can win."""
+_ROW = [*_DELIVERED, _READING]
 
 
 @dataclass(frozen=True)
@@ -112,12 +116,13 @@ def _copies(inbox: LakeTable, deliveries: pl.LazyFrame, window: Window) -> tuple
         return _NO_COPIES, _NO_COPIES
     said = [name for name in deliveries.collect_schema() if name not in ("event_id", *_RECEIPT)]
     family = both.filter(_EVENT.hash().is_in(repeated.implode())).select(
-        *_DELIVERED, DAY, "received_at", _EVENT.alias("event"), pl.struct(said).hash().alias("said")
+        *_DELIVERED, DAY, _EVENT.alias("event"), pl.struct(said).hash().alias("said")
     )
     ordered = family.collect(engine="streaming").sort("event", "received_at", DELIVERY)
     since = pl.col("received_at") - pl.col("received_at").shift(1).over("event")
     of_day = ["event", DAY]
     judged = ordered.with_columns(
+        _NUMBER,
         pl.struct(of_day).is_first_distinct().alias("leads_day"),
         (since <= RECEIVED_APART).fill_null(value=False).alias("follows"),
         (pl.col("said") == pl.col("said").first().over(of_day)).alias("repeats"),
@@ -150,8 +155,8 @@ def _held_elsewhere(
     found = (
         deliveries.filter(inside(window)).with_columns(_EVENT.alias("event")).join(held, on=[DAY, "event"], how="semi")
     )
-    ruled = found.with_columns(pl.lit("held_elsewhere").alias("rule")).select(_NO_COPIES.columns)
-    return ruled.collect(engine="streaming").join(copies, on=_DELIVERED, how="anti")
+    ruled = found.with_columns(_NUMBER, pl.lit("held_elsewhere").alias("rule")).select(_NO_COPIES.columns)
+    return ruled.collect(engine="streaming").join(copies, on=_ROW, how="anti")
 
 
 def _rejects(deliveries: pl.LazyFrame, rows: dict[date, int], copies: pl.DataFrame) -> Iterator[pl.DataFrame]:
@@ -160,8 +165,8 @@ def _rejects(deliveries: pl.LazyFrame, rows: dict[date, int], copies: pl.DataFra
         losing = _in_days(copies, span)
         if losing.is_empty():
             continue
-        found = deliveries.filter(between(span, APP_EVENTS.cursor)).join(
-            losing.lazy().select(*_DELIVERED, "rule"), on=_DELIVERED, how="inner"
+        found = _numbered(deliveries.filter(between(span, APP_EVENTS.cursor)), losing).join(
+            losing.lazy().select(*_ROW, "rule"), on=_ROW, how="inner"
         )
         rules = pl.concat_list("rule")
         whole = [name for name in deliveries.collect_schema() if name != DAY]
@@ -186,8 +191,14 @@ def _winners(deliveries: pl.LazyFrame, rows: dict[date, int], copies: pl.DataFra
         found = deliveries.filter(between(span, APP_EVENTS.cursor))
         losing = _in_days(copies, span)
         if not losing.is_empty():
-            found = found.join(losing.lazy().select(_DELIVERED), on=_DELIVERED, how="anti")
+            found = _numbered(found, losing).join(losing.lazy().select(_ROW), on=_ROW, how="anti").drop(_READING)
         yield found.drop(DELIVERY).collect(engine="streaming").sort(DAY, "user_id", "occurred_at", "event_id")
+
+
+def _numbered(rows: pl.LazyFrame, losing: pl.DataFrame) -> pl.LazyFrame:
+    """The rows with the number of their reading: 0, but where a message was read again, of which a reading then loses."""
+    is_read_again = bool((losing.get_column(_READING) > 0).any())
+    return rows.with_columns(_NUMBER if is_read_again else pl.lit(0, pl.Int64).alias(_READING))
 
 
 def _in_days(copies: pl.DataFrame, span: tuple[datetime, datetime]) -> pl.DataFrame:
@@ -235,12 +246,15 @@ def _settled_rows(lake: Lake, sources: Collection[str]) -> tuple[pl.DataFrame, p
     )
 
 
+_NUMBER = pl.int_range(pl.len(), dtype=pl.Int64).over(_DELIVERED).alias(_READING)
 _NO_COPIES = pl.DataFrame(
     schema={
         "event_id": pl.String,
         DELIVERY: pl.String,
         DAY: pl.Date,
+        "occurred_at": pl.Datetime("us", "UTC"),
         "received_at": pl.Datetime("us", "UTC"),
+        _READING: pl.Int64,
         "rule": pl.String,
     }
 )

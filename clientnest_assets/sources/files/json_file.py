@@ -30,7 +30,10 @@ from clientnest_assets.sources.files.specs import FileForm
 
 ARRAY = re.compile(r"\s*(?:[\w.$]+\s*=\s*)?\[")
 BETWEEN = re.compile(r"[\s,]*")
+AFTER_ARRAY = b" \t\r\n;"
+"""What may follow an array: nothing that says anything."""
 STEP = re.compile(r"\.([^.\[\]]+)|\[([0-9]+)\]")
+SPACED_COLON = re.compile(r'"\s+:')
 NOT_A_NUMBER = re.compile(r'("(?:[^"\\]|\\.)*")|-?(?:NaN|Infinity)')
 
 Route = tuple[str | int, ...]
@@ -108,8 +111,9 @@ def _fields(text: str) -> dict[str, msgspec.Raw] | None:
             fields = _raw_fields(NOT_A_NUMBER.sub(lambda found: found[1] or f'"{found[0]}"', text))
         except (msgspec.MsgspecError, RecursionError):
             return None
-    # Cheap to count, and equal for most: only where it is not, may a name stand twice.
-    return fields if len(fields) == text.count('":') or _names_each_once(text) else None
+    # Cheap to look for, and so for most: only elsewhere may a name stand twice.
+    is_plain = len(fields) == text.count('":') and not SPACED_COLON.search(text)
+    return fields if is_plain or _names_each_once(text) else None
 
 
 def _names_each_once(text: str) -> bool:
@@ -203,6 +207,7 @@ def _elements(path: Path, blocks: Iterator[bytes], begin: int) -> Batches:
             number += len(found)
             yield pl.DataFrame([numbers, pl.Series(BROKEN, found)])
         if text[at : at + 1] == "]":
+            _require_end(path, chain([text[at + 1 :].encode()], blocks), number)
             return
         block = next(blocks, b"")
         if not block or len(text) - at > LONGEST_RECORD_BYTES:
@@ -212,6 +217,15 @@ def _elements(path: Path, blocks: Iterator[bytes], begin: int) -> Batches:
                 "fetch it again."
             )
         text, at = text[at:] + decoder.decode(block), 0
+
+
+def _require_end(path: Path, rest: Iterator[bytes], number: int) -> None:
+    """Refuses a file that goes on after its array, such as one with an array on each line."""
+    if any(block.translate(None, AFTER_ARRAY) for block in rest):
+        raise FileError(
+            f"{path} goes on after the end of the array of its first {number:,} records. Nothing was imported. Is it an "
+            "array on each line? Convert it to one object a line: jq -c '.[]' < FILE > FILE.jsonl"
+        )
 
 
 def _whole_elements(text: str, at: int, decode: Callable[[str, int], tuple[Any, int]]) -> tuple[list[str], int]:

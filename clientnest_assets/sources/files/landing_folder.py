@@ -147,15 +147,18 @@ class LandingFolder:
 
     def put_away(self, file: Waiting, copy: Path, to: str) -> None:
         """Moves the file out of the way. One that has come in its place meanwhile stays and waits."""
-        if not self._is_there(file):
-            self.storage.upload(copy, to)
+        if self.storage.is_local and self._is_there(file):
+            self.storage.move(file.path, to)
+            moved = self._stored(to)
+            # A rename keeps number, size and time, so that even what came at the last moment is told apart.
+            if moved is not None and moved.etag != file.etag:
+                self.storage.move(to, file.path)
+                self.storage.upload(copy, to)
             return
-        self.storage.move(file.path, to)
-        moved = self._stored(to)
-        # A rename keeps number, size and time, so that even what came at the last moment is told apart.
-        if self.storage.is_local and moved is not None and moved.etag != file.etag:
-            self.storage.move(to, file.path)
-            self.storage.upload(copy, to)
+        self.storage.upload(copy, to)
+        # A bucket cannot move a file on a condition, so it is looked for at the last moment, after the long part.
+        if not self.storage.is_local and self._is_there(file):
+            self.storage.delete(file.path)
 
     def reject(self, file: Waiting, copy: Path, to: str, error: str) -> None:
         """Moves the file out of the way, with the reason beside it."""

@@ -23,6 +23,7 @@ LARGEST_GIB = 32
 LARGEST_RATIO = 200
 """A packed file that unpacks to more than `FREE_GIB` may not unpack to more than so many times its own size."""
 FREE_GIB = 1
+UNPACKS_TO = "unpacks to more than"
 UNDECODED = "\ufdd0"
 """A code point that is no character, before each byte that could not be decoded (as in <89>)."""
 UNDECODED_HANDLER = "clientnest.mark"
@@ -60,9 +61,23 @@ def open_text(path: Path, form: FileForm, advance: Callable[[int], None] = lambd
     source, size = _open(path, advance)
     if isinstance(source, _Counted):
         return Utf8Stream(path, source, form.encoding, (form.largest_gib or LARGEST_GIB) * GIB, "is larger than")
-    by_ratio = max(int(FREE_GIB * GIB), LARGEST_RATIO * size)
-    largest = form.largest_gib * GIB if form.largest_gib else min(LARGEST_GIB * GIB, by_ratio)
-    return Utf8Stream(path, source, form.encoding, largest, "unpacks to more than")
+    return Utf8Stream(path, source, form.encoding, most_unpacked(form, size), UNPACKS_TO)
+
+
+def most_unpacked(form: FileForm, size: int) -> int:
+    """How many bytes a packed file of so many may unpack to."""
+    if form.largest_gib:
+        return form.largest_gib * GIB
+    return min(LARGEST_GIB * GIB, max(int(FREE_GIB * GIB), LARGEST_RATIO * size))
+
+
+def too_large(path: Path, what: str, largest: int) -> FileError:
+    """The error of a file that is, or unpacks to, more than it may."""
+    return FileError(
+        f"{path} {what} {largest / GIB:.3g} GiB: that is more than is read of one file, so that none fills the disk. "
+        "Nothing was imported. Split it; or, if it is to be so large, say `largest_gib: 100` (or as many GiB as it "
+        "needs) under `file` in the mapping."
+    )
 
 
 def first_bytes(path: Path, size: int) -> bytes:
@@ -166,11 +181,7 @@ class Utf8Stream(io.RawIOBase):
             _require_text(self._path, block, is_wide=self._is_wide)
         self._bytes += len(block)
         if self._bytes > self._largest:
-            raise FileError(
-                f"{self._path} {self._too_large} {self._largest / GIB:.3g} GiB: that is more than is read of one file, "
-                "so that none fills the disk. Nothing was imported. Split it; or, if it is to be so large, say "
-                "`largest_gib: 100` (or as many GiB as it needs) under `file` in the mapping."
-            )
+            raise too_large(self._path, self._too_large, self._largest)
         return block
 
 

@@ -141,9 +141,9 @@ def _rows(records: pl.DataFrame, plan: _Plan, mapping: Mapping, key: bytes, now:
     rules = pl.concat_list(
         [pl.when(failed.fill_null(value=False)).then(pl.lit(rule)) for rule, failed in failures.items()]
     ).list.drop_nulls()
-    # A broken record is text whose columns nobody knows: where any of them is personal, so is the text.
-    private = [name for name in [*plan.originals, BROKEN] if name in mapping.personal_columns]
-    if set(plan.originals) & mapping.personal_columns:
+    private = [name for name in plan.originals if name in mapping.personal_columns]
+    # A broken record is the text of all its columns, whichever of them this table is made from.
+    if mapping.personal_columns:
         private.append(BROKEN)
     originals = pseudonymise(records.select(RECORD, BROKEN, *plan.originals), private, key)
     rows = records.select(

@@ -153,7 +153,7 @@ class Client:
             # At least a moment, lest a platform that says "now" be asked without a pause.
             least = now + timedelta(seconds=1)
             self._gates.close(self._scope, request.endpoint, max(not_before, least))
-        return body or {}, problem
+        return body or {}, problem and problem.without(token.access)
 
     def _send(self, method: str, request: Request, headers: dict[str, str]) -> httpx.Response:
         """The whole answer, unless it is larger than any answer is."""

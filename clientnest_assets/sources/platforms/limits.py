@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 META_HEADERS = ("X-App-Usage", "X-Page-Usage", "X-Business-Use-Case-Usage")
 META_PERCENT = ("call_count", "total_cputime", "total_time")
 ALL_USED = 100
+LONGEST_WAIT = timedelta(days=366)
+"""A platform's word that says more is no wait that anybody means; it is still too long to wait."""
 META_USUAL_WAIT = timedelta(minutes=10)
 """When usage has reached its limit and the header gives no time."""
 
@@ -21,9 +23,8 @@ META_USUAL_WAIT = timedelta(minutes=10)
 def retry_after(response: httpx.Response, now: datetime) -> datetime | None:
     """`Retry-After` (RFC 9110 section 10.2.3): seconds, or a date."""
     said = str(response.headers.get("retry-after", "")).strip()
-    if said.isdigit():
-        # A number beyond a year is no wait that anybody means; it is still too long to wait.
-        return now + timedelta(seconds=min(int(said), 366 * 86_400))
+    if said.isdecimal():
+        return now + timedelta(seconds=min(int(said), LONGEST_WAIT.total_seconds()))
     try:
         moment: datetime = parsedate_to_datetime(said)
     except ValueError:
@@ -36,9 +37,9 @@ def window_reset(response: httpx.Response, now: datetime) -> datetime | None:
     if (waits := retry_after(response, now)) is not None:
         return waits
     reset = response.headers.get("x-rate-limit-reset", "")
-    if response.headers.get("x-rate-limit-remaining") != "0" or not reset.isdigit():
+    if response.headers.get("x-rate-limit-remaining") != "0" or not reset.isdecimal():
         return None
-    return datetime.fromtimestamp(min(int(reset), now.timestamp() + 366 * 86_400), UTC)
+    return datetime.fromtimestamp(min(int(reset), (now + LONGEST_WAIT).timestamp()), UTC)
 
 
 def meta_usage(response: httpx.Response, now: datetime) -> datetime | None:
@@ -47,7 +48,7 @@ def meta_usage(response: httpx.Response, now: datetime) -> datetime | None:
     minutes = max((_number(each.get("estimated_time_to_regain_access")) for each in usages), default=0.0)
     told = retry_after(response, now)
     if minutes > 0:
-        regained = now + timedelta(minutes=minutes)
+        regained = now + timedelta(minutes=min(minutes, LONGEST_WAIT / timedelta(minutes=1)))
         return max(regained, told) if told else regained
     if told is None and any(_number(each.get(name)) >= ALL_USED for each in usages for name in META_PERCENT):
         return now + META_USUAL_WAIT

@@ -78,7 +78,9 @@ def problem(response: httpx.Response, body: Json | None) -> Problem | None:
     error = body.get("error") if body else None
     if not isinstance(error, dict):
         return Problem(Kind.LIMITED, "status 429") if response.status_code == 429 else None
-    code, subcode = error.get("code"), error.get("error_subcode")
+    code, subcode = (
+        told if isinstance(told, int) else None for told in (error.get("code"), error.get("error_subcode"))
+    )
     words = f"({code}{f'/{subcode}' if subcode else ''}) {error.get('message', '')}"
     if code in RATE_CODES:
         return Problem(Kind.LIMITED, words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -99,6 +100,8 @@ def _asking(
 def _http() -> httpx.Client:
     import httpx
 
+    # It logs the address of each request, and Meta's way to exchange a token has secrets in it.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     limits = httpx.Limits(max_connections=ACCOUNTS_AT_ONCE, max_keepalive_connections=ACCOUNTS_AT_ONCE)
     # A redirect would carry the token to wherever it points; and the stand-in is not behind the way out.
     direct = {"http://127.0.0.1": None}

@@ -1,7 +1,7 @@
 """How far a platform's collection has come, kept so that a killed one goes on where it stopped.
 
 A collection has one moment, `collected_at`, and with it its rows' ids: what a kill left half done is asked again and lands
-as the same rows. After an hour the numbers are no more of that moment, and a new collection begins.
+as the same rows. After a while the numbers are no more of that moment, and a new collection begins.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from clientnest_assets.errors import ClientNestError
+from clientnest_assets.sources.kept import read_json, write_json
 from clientnest_assets.sources.platforms.client import PostponedError
-from clientnest_assets.sources.platforms.kept import read_json, write_json
 
-RESUMED_WITHIN = timedelta(hours=1)
+RESUMED_WITHIN = timedelta(minutes=45)
+"""Less than from one hourly collection to the next: that has to ask all accounts, if the one before postponed any."""
 
 
 class CollectingError(ClientNestError):

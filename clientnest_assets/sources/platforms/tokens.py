@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clientnest_assets.sources.kept import read_json, write_json
 from clientnest_assets.sources.platforms.clock import Clock
 from clientnest_assets.sources.platforms.connections import Application, Connection
-from clientnest_assets.sources.platforms.kept import read_json, write_json
 from clientnest_assets.sources.platforms.spec import Kind, Platform, Problem
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 REFUSED = range(400, 500)
 TOO_MANY = 429
 ATTEMPTS = 3
+LONGEST_LIFE = timedelta(days=3660)
 
 
 class RefreshError(Exception):
@@ -90,7 +91,11 @@ class Tokens:
                 return token
             if not self._can_refresh(token):
                 raise RefreshError(Problem(Kind.REVOKED, "the token is not accepted, and there is none to refresh it"))
-            fresh = self._ask(token)
+            try:
+                fresh = self._ask(token)
+            except RefreshError as error:
+                secret = self._application.client_secret.get_secret_value()
+                raise RefreshError(error.problem.without(token.access, token.refresh, secret)) from None
             self._keep(connection, fresh)
             return fresh
 
@@ -132,7 +137,8 @@ class Tokens:
             raise RefreshError(Problem(Kind.REVOKED, _words(body, "the answer has no access_token")))
         seconds = body.get("expires_in")
         lasts = isinstance(seconds, int | float) and seconds > 0
-        expires_at = self._clock.now() + timedelta(seconds=float(seconds)) if lasts and seconds else None
+        longest = LONGEST_LIFE.total_seconds()
+        expires_at = self._clock.now() + timedelta(seconds=min(seconds, longest)) if lasts and seconds else None
         return Token(access, str(body.get("refresh_token") or token.refresh), expires_at)
 
     def _answer(self, method: str, address: str, form: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:
