@@ -27,6 +27,12 @@ from clientnest_assets.errors import ClientNestError
 
 INTERRUPTED = 130
 
+
+def _flowing(docstring: str | None) -> str:
+    """A docstring whose paragraphs are one line each, so that help breaks lines by the terminal and not by the source."""
+    return "\n\n".join(" ".join(part.split()) for part in (docstring or "").split("\n\n"))
+
+
 cli = typer.Typer(
     name="clientnest",
     no_args_is_help=True,
@@ -64,6 +70,8 @@ cli.add_typer(quarantine, name="quarantine", rich_help_panel=FILLING)
 cli.command(rich_help_panel=ASKING)(status)
 cli.command(rich_help_panel=ASKING)(sql)
 cli.command(rich_help_panel=ASKING)(warehouse)
+for _command in (*cli.registered_commands, *quarantine.registered_commands):
+    _command.help = _flowing(_command.callback.__doc__ if _command.callback else None)
 
 
 def app() -> None:

@@ -38,7 +38,7 @@ def maintain(
     """Keep the lake's tables quick and small: compaction, checkpoints, and the end of old versions.
 
     No row changes, and writers and readers may be at work meanwhile. The default keeps 7 days for time travel. In
-    production the schedule maintain_lake does this every night.
+    production the schedule maintain_lake_nightly does this every night.
 
     [bold]Examples[/]
 

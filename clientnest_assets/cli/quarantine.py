@@ -73,12 +73,12 @@ def list_rows(
     if found.is_empty():
         console.print("nothing is in quarantine.")
         return
-    shown = Table("table", "source", "reason", box=None)
+    shown = Table("table", "source", box=None)
     for name in ("rows", "first day", "last day", "since"):
         shown.add_column(name, justify="right", no_wrap=True)
+    shown.add_column("reason", overflow="fold")
     for name, way_in, why, rows, first_day, last_day, since in found.iter_rows():
-        times = (str(first_day), str(last_day), f"{since:%Y-%m-%d %H:%M}")
-        shown.add_row(name, escape(way_in), escape(why), f"{rows:,}", *times)
+        shown.add_row(name, escape(way_in), f"{rows:,}", *map(str, (first_day, last_day, since.date())), escape(why))
     console.print(shown)
     console.print("the rows: clientnest quarantine show TABLE · once mended: clientnest quarantine retry --dry-run")
 

@@ -6,10 +6,12 @@ import csv
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 from clientnest_assets.cli.session import CommandError, HomeOption, Session, console
@@ -21,6 +23,8 @@ AsOfOption = Annotated[
         "--as-of", help="See the tables as they stood then, such as '2026-11-20 14:00'. UTC unless a zone is given."
     ),
 ]
+WIDEST = 100_000
+"""More characters than any table needs: what a table is measured in, to see whether it fits."""
 LimitOption = Annotated[int, typer.Option(min=1, help="Rows shown at most; said when there are more.")]
 
 
@@ -34,7 +38,7 @@ def sql(
     """Ask the lake: every Delta table is there as layer.table, now or as it stood at a moment.
 
     A table keeps its earlier states for 7 days (see `clientnest maintain`). With `where day = ...` only that
-    day's files are read, at any moment.
+    day's files are read, at any moment. An answer too wide for the terminal is shown a line a value.
 
     [bold]Examples[/]
 
@@ -109,13 +113,20 @@ def _show(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, as_csv: bool
         writer.writerow(columns)
         writer.writerows(rows)
         return
+    remaining = iter(rows)
+    shown = [["" if value is None else str(value) for value in row] for row in islice(remaining, limit)]
+    more = sum(1 for _ in remaining)
     table = Table(*(escape(name) for name in columns))
-    more = 0
-    for number, row in enumerate(rows):
-        if number < limit:
-            table.add_row(*("" if value is None else escape(str(value)) for value in row))
-        else:
-            more += 1
-    console.print(table)
+    for row in shown:
+        table.add_row(*map(escape, row))
+    needed = Measurement.get(console, console.options.update(max_width=WIDEST), table).minimum
+    if needed <= console.width:
+        console.print(table)
+    else:
+        # A table would cut names and values short.
+        for row in shown:
+            for name, value in zip(columns, row, strict=True):
+                console.print(f"[bold]{escape(name)}[/]  {escape(value)}", soft_wrap=True, highlight=False)
+            console.print()
     if more:
         console.print(f"{more:,} more rows; --limit shows more, --csv all of them.")

@@ -143,7 +143,8 @@ def _show(found: dict[str, Any]) -> None:
     days = found["days"]
     console.print(f"[bold]{found['environment']}[/] in {found['home']}")
     console.print(f"days: {days['first']} to {days['last']}" if days else "no data yet: begin with `clientnest demo`")
-    services = Table("service", "state", "address", box=None)
+    services = Table("service", "state", box=None)
+    services.add_column("address", overflow="fold")
     services.add_row("PostgreSQL", found["services"]["postgres"], without_password(found["urls"]["warehouse"]))
     if found["object_store"]:
         services.add_row(

@@ -44,7 +44,8 @@ def up(
 ) -> None:  # fmt: skip
     """Run all services: PostgreSQL, Dagster's UI and daemon, the pages, the event collector and its consumer.
 
-    One log; Ctrl-C stops all.
+    One log; Ctrl-C stops all. Events are taken at /api/v1/events of the pages' port, with the key that
+    clientnest status --json tells.
     """
     session = Session.open(home)
     with session.installation.services():
