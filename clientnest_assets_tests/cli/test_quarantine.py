@@ -105,8 +105,8 @@ def test_list_counts_by_table_source_and_reason(commands):
     commands.run("list")
 
     since = quarantine_table(commands.installation.lake, SESSIONS).scan().collect().get_column("quarantined_at").min()
-    told = "user_sessions app_database duration is below its minimum 2 2025-01-06 2025-01-07"
-    assert f"{told} {since:%Y-%m-%d %H:%M}" in lines(commands.said.getvalue())
+    told = f"user_sessions app_database 2 2025-01-06 2025-01-07 {since:%Y-%m-%d} duration is below its minimum"
+    assert told in lines(commands.said.getvalue())
     assert len([line for line in lines(commands.said.getvalue()) if line.startswith("user_sessions ")]) == 3
 
 

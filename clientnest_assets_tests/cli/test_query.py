@@ -125,3 +125,17 @@ def test_a_moment_is_in_utc_unless_it_names_a_zone(text, hour):
 def test_a_moment_that_makes_no_sense_is_refused_in_words(text, message):
     with pytest.raises(CommandError, match=message):
         read_moment(text)
+
+
+def test_an_answer_too_wide_for_the_terminal_is_shown_whole(clientnest):
+    names = [f"a_column_with_a_long_name_{number}" for number in range(10)]
+    done = clientnest("sql", "select " + ", ".join(f"'{name}'[3:] as {name}" for name in names))
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n\n")[0].splitlines() == [f"{name}  {name[2:]}" for name in names]
+
+
+def test_help_breaks_lines_by_the_terminal_and_not_by_the_source(clientnest):
+    done = clientnest("import", "--help")
+
+    assert "beside those of the app; a row that cannot be read or breaks its contract goes to quarantine" in done.stdout
