@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from threading import Event
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from clientnest_assets.cli.session import CommandError, HomeOption, Session, console
+from clientnest_assets.cli.session import CommandError, HomeOption, Session, console, stopping
 
 if TYPE_CHECKING:
-    from types import FrameType
+    from threading import Event
 
     from clientnest_assets.sources.change_capture import Captured, CaptureStatus
 
@@ -94,7 +91,7 @@ def _capture(session: Session, *, snapshot: bool, once: bool, poll_seconds: floa
         if any(each.changes for each in done.values()):
             report(session.installation, session.instance, done)
 
-    with _stopping() as stopped, connected(capturing.url) as connection:
+    with stopping() as stopped, connected(capturing.url) as connection:
         if snapshot or not has_slot(connection):
             with _Reading(stopped) as reading:
                 done = take_snapshot(capturing, connection, landed, reading.advance_to)
@@ -180,21 +177,3 @@ class _Reading(Progress):
         if table not in self._tasks_of:
             self._tasks_of[table] = self.add_task(table, total=rows)
         self.update(self._tasks_of[table], completed=read)
-
-
-@contextmanager
-def _stopping() -> Iterator[Event]:
-    """Ctrl-C and SIGTERM set the event, so that what is being landed is finished; a second time they interrupt it."""
-    stop = Event()
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from threading import Event
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,13 +14,11 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from clientnest_assets.cli.session import CommandError, HomeOption, Session, console
+from clientnest_assets.cli.session import CommandError, HomeOption, Session, console, stopping
 from clientnest_assets.partitions import Calendar
 from clientnest_assets.settings import PREFIX
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from clientnest_assets.installation import Installation
     from clientnest_assets.sources.events.consuming import Consumer, Limits
     from clientnest_assets.sources.events.decoding import Days
@@ -161,10 +157,9 @@ def _run(installation: Installation, consumers: list[Consumer], *, once: bool) -
     from clientnest_assets.contracts import DAY
     from clientnest_assets.sources.events.inbox import inbox_table
 
-    stop = Event()
     # First for what a consumer delivered that was killed before it came to this.
     extend_calendar(installation, inbox_table(installation.lake).row_counts().get_column(DAY))
-    with _stopping(stop), _telling(consumers) as tell:
+    with stopping() as stop, _telling(consumers) as tell:
         for consumer in consumers if once else []:
             consumer.drain(stop.is_set)
         while not (once or stop.is_set()):
@@ -185,23 +180,6 @@ def _run(installation: Installation, consumers: list[Consumer], *, once: bool) -
 
 def _days(consumers: Iterable[Consumer]) -> set[date]:
     return {day for consumer in consumers for day in consumer.progress.days}
-
-
-@contextmanager
-def _stopping(stop: Event) -> Iterator[None]:
-    """Ctrl-C and SIGTERM set the event, so that the batch is finished; a second time they interrupt it."""
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

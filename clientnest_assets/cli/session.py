@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from functools import cached_property
 from pathlib import Path
+from threading import Event
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
@@ -200,3 +203,21 @@ def alone(file: Path, busy: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def stopping() -> Iterator[Event]:
+    """Ctrl-C and SIGTERM set the event, so that what is under way is finished; a second time they interrupt it."""
+    stop = Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
