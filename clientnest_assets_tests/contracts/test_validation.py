@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clientnest_assets.contracts import CONTRACTS, ContractError
-from clientnest_assets.contracts.validation import REASONS, RULES, _schema, reason, validate
+from clientnest_assets.contracts.validation import REASONS, RULES, reason, schema_with, validate
 
 MOMENT = datetime(2025, 1, 6, tzinfo=UTC)
 POSTS, SESSIONS, METRICS = (CONTRACTS[name] for name in ("social_posts", "user_sessions", "account_metrics"))
@@ -149,8 +149,10 @@ def test_every_rule_of_every_contract_is_told_in_words(contract):
 def test_no_rule_of_a_contract_is_left_out(contract):
     declared = set(contract.schema._validation_rules(with_cast=False))
 
-    assert set(_schema(contract, [], keyed=True)._validation_rules(with_cast=False)) == declared
-    assert set(_schema(contract, ["new"], keyed=False)._validation_rules(with_cast=False)) == declared - {"primary_key"}
+    assert set(schema_with(contract, [], keyed=True)._validation_rules(with_cast=False)) == declared
+    assert set(schema_with(contract, ["new"], keyed=False)._validation_rules(with_cast=False)) == declared - {
+        "primary_key"
+    }
 
 
 @pytest.mark.parametrize("contract", CONTRACTS.values(), ids=CONTRACTS)
