@@ -31,7 +31,7 @@ up: $(INSTALLED) ## Run all services on what is there (UP="--schedules")
 	@$(BIN)/clientnest up $(UP)
 
 test: $(INSTALLED) ## Run all tests (TEST="-k landing" for some)
-	@$(BIN)/pytest -n 2 --no-loadscope-reorder $(TEST)
+	@$(BIN)/pytest -n 2 --no-loadscope-reorder --max-worker-restart 0 $(TEST)
 
 lint: $(INSTALLED) ## Check style of Python and SQL
 	@$(BIN)/ruff check .

@@ -1,7 +1,8 @@
 """A Kafka cluster that speaks the real protocol, events to send, and a consumer of one test's own."""
 
-import ctypes
 import json
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -27,29 +28,20 @@ QUICK = {"session.timeout.ms": "2000", "heartbeat.interval.ms": "200", "max.poll
 
 
 class KafkaCluster:
-    """librdkafka's mock cluster: brokers on loopback, with consumer groups and offsets, in this process' memory.
+    """librdkafka's mock cluster in a process of its own: brokers on loopback, with consumer groups and offsets.
 
-    Made through its C interface, where a topic's partitions and the group's first delay can be set. Its partitions
-    keep 5 MB each and then lose the oldest messages, as by retention.
+    Its partitions keep 5 MB each and then lose the oldest messages, as by retention.
     """
 
     def __init__(self, partitions: int = 6) -> None:
-        [library] = (Path(confluent_kafka.__file__).parent.parent / "confluent_kafka.libs").glob("librdkafka*.so*")
-        self._library = ctypes.CDLL(str(library))
-        client = self._call("rd_kafka_new", 0, self._call("rd_kafka_conf_new"), ctypes.create_string_buffer(256), 256)
-        self._cluster = self._call("rd_kafka_mock_cluster_new", client, 3)
-        bootstraps = self._library.rd_kafka_mock_cluster_bootstraps
-        bootstraps.restype, bootstraps.argtypes = ctypes.c_char_p, [ctypes.c_void_p]
-        self.brokers: str = bootstraps(self._cluster).decode()
-        self._call("rd_kafka_mock_topic_create", self._cluster, TOPIC.encode(), partitions, 1)
-        self._call("rd_kafka_mock_group_initial_rebalance_delay_ms", self._cluster, 50)
+        command = [sys.executable, Path(__file__).with_name("kafka_cluster.py"), TOPIC, str(partitions)]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        assert self._process.stdout
+        self.brokers = self._process.stdout.readline().strip()
+        assert self.brokers, "the cluster did not start"
         self.partitions = partitions
-
-    def _call(self, name: str, *arguments: Any) -> Any:
-        function = getattr(self._library, name)
-        function.restype = ctypes.c_void_p
-        wrapped = [ctypes.c_void_p(each) if isinstance(each, int) and each > 2**31 else each for each in arguments]
-        return function(*wrapped)
 
     def send(self, payloads: list[bytes | None], partition: int | None = None, **options: Any) -> None:
         """Produces the messages, in turn to each partition or all to one."""
@@ -60,7 +52,8 @@ class KafkaCluster:
         assert producer.flush(60) == 0
 
     def close(self) -> None:
-        self._call("rd_kafka_mock_cluster_destroy", self._cluster)
+        self._process.kill()
+        self._process.communicate()
 
 
 @pytest.fixture
