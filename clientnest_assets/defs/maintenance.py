@@ -9,12 +9,17 @@ from clientnest_assets.installation import Installation
 
 MAINTAIN = "maintain_lake"
 NIGHTLY = "30 3 * * *"
+ONE_HOUR = timedelta(hours=1)
 
 
 class MaintainConfig(dg.Config):
     """How the upkeep is done."""
 
-    retention_hours: int = Field(default=168, ge=3, description="How far back the lake can be seen afterwards.")
+    retention_hours: int = Field(
+        default=RETENTION // ONE_HOUR,
+        ge=SHORTEST_RETENTION // ONE_HOUR,
+        description="How far back the lake can be seen afterwards.",
+    )
 
 
 @dg.op

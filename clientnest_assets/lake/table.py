@@ -192,7 +192,7 @@ class LakeTable:
             _overwrite(handle, together.sort(DAY, *key), f"{DAY} in ({listed})", source)
         return self._held(handle, window, source), new
 
-    def append_once(self, frame: pl.DataFrame, deliveries: Mapping[str, Delivery]) -> Commit | None:
+    def append_once(self, frame: pl.DataFrame, deliveries: Mapping[str, Delivery]) -> bool:
         """Appends the rows of some feeds in one commit, which also keeps how far each feed is delivered.
 
         Delta's application transactions carry the positions, so rows and positions are kept together or not at
@@ -203,7 +203,7 @@ class LakeTable:
             deliveries: by the feed's name, one a source of rows and not one a run.
 
         Returns:
-            The commit, of which rows and bytes count the frame; or None if all of it was delivered before.
+            False if all of it was delivered before, so that nothing was to be done.
 
         Raises:
             SchemaMismatchError: if the frame's schema is not the table's.
@@ -211,11 +211,11 @@ class LakeTable:
         """
         from deltalake import CommitProperties, Transaction, write_deltalake
 
-        def work() -> Commit | None:
+        def work() -> bool:
             handle = self.open()
             reached = {feed: handle.transaction_version(feed) for feed in deliveries}
             if all((reached[feed] or 0) >= each.end for feed, each in deliveries.items()):
-                return None
+                return False
             if other := [feed for feed, each in deliveries.items() if reached[feed] != each.start]:
                 raise DeliveredElsewhereError(
                     f"{self.full_name}: another writer has delivered {', '.join(other)} up to "
@@ -224,7 +224,7 @@ class LakeTable:
             rows = conformed(self.full_name, frame, self.schema, schema_of(handle))
             kept = [Transaction(feed, each.end) for feed, each in deliveries.items()]
             write_deltalake(handle, rows, mode="append", commit_properties=CommitProperties(app_transactions=kept))
-            return Commit(handle.version(), rows.height, 0)
+            return True
 
         return with_fresh_input(work)
 

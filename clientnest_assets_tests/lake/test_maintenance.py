@@ -95,7 +95,7 @@ def test_deliveries_are_remembered_through_compaction_checkpoint_and_a_shorter_l
     log = [file.path for file in Storage.of(table.lake).files("inbox/events/_delta_log")]
     assert len([path for path in log if path.endswith(".json")]) == 1
     assert table.delivered(["feed", "other"]) == {"feed": 8, "other": None}
-    assert table.append_once(rows(7), {"feed": Delivery(7, 8)}) is None
+    assert not table.append_once(rows(7), {"feed": Delivery(7, 8)})
     append(table, 8)
     assert held(table).get_column("id").to_list() == list(range(9))
 

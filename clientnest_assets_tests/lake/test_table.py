@@ -289,9 +289,9 @@ def test_deliveries_are_appended_once_however_often_they_are_repeated(table):
     first, second = rows((1, 0), (2, 0)), rows((3, 1))
 
     assert table.delivered(["topic/0"]) == {"topic/0": None}
-    assert table.append_once(first, {"topic/0": Delivery(None, 10)}).rows == 2
+    assert table.append_once(first, {"topic/0": Delivery(None, 10)})
     for _ in range(2):
-        assert table.append_once(first, {"topic/0": Delivery(None, 10)}) is None
+        assert not table.append_once(first, {"topic/0": Delivery(None, 10)})
     table.append_once(second, {"topic/0": Delivery(10, 12), "topic/1": Delivery(None, 5)})
 
     assert [number for number, _, _ in held(table)] == [1, 2, 3]
@@ -330,7 +330,7 @@ def test_twenty_writers_at_once_deliver_each_row_once(table):
 def test_of_two_writers_of_one_feed_one_wins_and_the_other_is_told(table):
     def deliver(number):
         try:
-            return table.append_once(rows((number, 0)), {"topic/0": Delivery(None, 10 + number)}) is not None
+            return table.append_once(rows((number, 0)), {"topic/0": Delivery(None, 10 + number)})
         except DeliveredElsewhereError:
             return False
 

@@ -124,7 +124,7 @@ class Register:
             number = (reached or 0) + 1
             row = pl.DataFrame([{"number": number, **stamped}], schema=SCHEMA)
             try:
-                if self.table.append_once(row, {FEED: Delivery(reached, number)}) is not None:
+                if self.table.append_once(row, {FEED: Delivery(reached, number)}):
                     break
             except DeliveredElsewhereError:
                 continue
