@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 RETENTION = timedelta(days=7)
-SHORTEST_RETENTION = timedelta(hours=3)
-"""Files that no log names may belong to a write still under way; the longest run is ended after two hours."""
 SMALL_FILE_BYTES = 32 * 1024**2
 FEWEST_SMALL_FILES = 4
 COMPACTION_ATTEMPTS = 3
