@@ -243,19 +243,27 @@ class ExperimentAssignments(dy.Schema):
 
 
 APP_TABLES = (
-    Contract("auth_user", "mutable", "updated_at", AuthUser),
+    Contract(
+        "auth_user", "mutable", "updated_at", AuthUser, about=("date_joined", "last_login", "updated_at", "deleted_at")
+    ),
     Contract("user_sessions", "append", "created_at", UserSessions),
-    Contract("social_media_accounts", "mutable", "updated_at", SocialMediaAccounts),
+    Contract(
+        "social_media_accounts",
+        "mutable",
+        "updated_at",
+        SocialMediaAccounts,
+        about=("connected_at", "updated_at", "deleted_at"),
+    ),
     Contract("account_metrics", "append", "collected_at", AccountMetrics),
-    Contract("social_posts", "mutable", "updated_at", SocialPosts),
-    Contract("post_metrics", "append", "collected_at", PostMetrics),
+    Contract("social_posts", "mutable", "updated_at", SocialPosts, about=("created_at", "published_time")),
+    Contract("post_metrics", "append", "collected_at", PostMetrics, about=("collected_at", "post_id.published_time")),
     Contract("social_comments", "append", "created_at", SocialComments),
-    Contract("sentiment_analysis", "append", "created_at", SentimentAnalysis),
+    Contract("sentiment_analysis", "append", "created_at", SentimentAnalysis, about=("comment_id.created_at",)),
     Contract("ai_requests", "mutable", "updated_at", AiRequests),
-    Contract("ai_usage_logs", "append", "timestamp", AiUsageLogs),
-    Contract("content_generations", "append", "created_at", ContentGenerations),
-    Contract("support_tickets", "mutable", "updated_at", SupportTickets),
+    Contract("ai_usage_logs", "append", "timestamp", AiUsageLogs, about=("timestamp", "request_id.created_at")),
+    Contract("content_generations", "append", "created_at", ContentGenerations, about=("ai_request_id.created_at",)),
+    Contract("support_tickets", "mutable", "updated_at", SupportTickets, about=("created_at", "resolved_at")),
     Contract("subscription_events", "append", "occurred_at", SubscriptionEvents),
-    Contract("experiments", "mutable", "updated_at", Experiments),
+    Contract("experiments", "mutable", "updated_at", Experiments, about=("started_at", "ended_at")),
     Contract("experiment_assignments", "append", "assigned_at", ExperimentAssignments),
 )

@@ -1,4 +1,4 @@
-r"""A post's content category: the rules of content_categories.yaml as a Polars expression and as a dbt macro.
+r"""A post's content category: the rules of content_categories.yaml as a Polars expression, a dbt macro and a dbt seed.
 
 Both run the same regular expressions, letter for letter. So these use only what Rust and PostgreSQL
 read alike, whatever the database's collation: no look-around, no flags, no `\w`, `\s` or `\b`, and no
@@ -104,16 +104,8 @@ def content_category(text: pl.Expr) -> pl.Expr:
 
 
 def render_macro() -> str:
-    """The dbt macros `content_category(column)` and `content_categories()`, as the text of their file."""
+    """The dbt macro `content_category(column)`, as the text of its file."""
     definition = rules()
-    described = [
-        *(
-            (rule.category, f"The text has {rule.description}, and no rule before matched.")
-            for rule in definition.rules
-        ),
-        (definition.otherwise, "The text has none of the words that tell a category."),
-        (definition.empty, "The post has no text."),
-    ]
     return "\n".join(
         [
             f"{{# Generated from clientnest_assets/contracts/{RULES_FILE} by",
@@ -132,15 +124,24 @@ def render_macro() -> str:
             "    end",
             "{%- endmacro %}",
             "",
-            "{#- Every category with its rule in words, in the order in which they are tried. #}",
-            "{% macro content_categories() -%}",
-            "    {{ return([",
-            *(f'        {{"category": "{category}", "rule": "{rule}"}},' for category, rule in described),
-            "    ]) }}",
-            "{%- endmacro %}",
-            "",
         ]
     )
+
+
+def render_seed() -> str:
+    """The dbt seed of dim_content_category, as CSV: every category with its rule in words, in the order of the rules."""
+    definition = rules()
+    described = [
+        *(
+            (rule.category, f"The text has {rule.description}, and no rule before matched.")
+            for rule in definition.rules
+        ),
+        (definition.otherwise, "The text has none of the words that tell a category."),
+        (definition.empty, "The post has no text, or its row has not arrived."),
+    ]
+    rows = ((category, order, rule) for order, (category, rule) in enumerate(described, 1))
+    frame = pl.DataFrame(rows, schema=["content_category", "category_order", "rule"], orient="row")
+    return frame.write_csv()
 
 
 def _phrase(words: str) -> str:

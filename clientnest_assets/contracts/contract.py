@@ -84,6 +84,10 @@ class Contract:
     """The column whose UTC day is the row's partition."""
     schema: type[dy.Schema]
     origin: Origin = "app_database"
+    about: tuple[str, ...] = ()
+    """The columns that say which business days a row is about, if not the cursor alone: times of its own, or
+    `post_id.published_time` for one of the row that it references. A row that comes late or changes changes what is
+    told of these days."""
 
     @property
     def description(self) -> str:

@@ -14,7 +14,7 @@ import dataframely as dy
 import yaml
 
 from clientnest_assets.contracts import DAY, DELETED_AT, SOURCE, WAREHOUSE_TABLES, Contract
-from clientnest_assets.contracts.content_category import render_macro
+from clientnest_assets.contracts.content_category import render_macro, render_seed
 from clientnest_assets.contracts.contract import tag
 from clientnest_assets.contracts.postgres import column_type
 
@@ -81,7 +81,11 @@ STAGED_NAMES = {
 """The columns that staging renames, beside the id."""
 
 VERSIONED = ("auth_user", "social_media_accounts")
-"""Mutable tables whose history a dimension needs: staging has all their versions as well."""
+"""Mutable tables whose history a dimension needs: staging has all their versions."""
+WITH_DELETED = (*VERSIONED, "social_posts")
+"""Mutable tables of which staging keeps the deleted rows too, for models that must tell deleted from not arrived."""
+FRESH_WITHIN = {"count": 2, "period": "day"}
+"""How long ago the latest load of a table may be before `dbt source freshness` warns."""
 
 
 def staged_name(contract: Contract, column: str) -> str:
@@ -91,37 +95,38 @@ def staged_name(contract: Contract, column: str) -> str:
     return STAGED_NAMES.get(contract.name, {}).get(column, column)
 
 
-def render_sources(contracts: Sequence[Contract] = WAREHOUSE_TABLES) -> str:
-    """`_sources.yml`: every table of the warehouse's raw schema with its columns, types, units, value sets and personal data."""
-    sources = [
+def render_sources(origin: str, contracts: Sequence[Contract] = WAREHOUSE_TABLES) -> str:
+    """`_sources.yml`: the raw tables of one origin with their columns, types, units, value sets and personal data."""
+    name, description = SOURCES[origin]
+    tables = [_source_table(contract) for contract in contracts if contract.origin == origin]
+    return _document(
         {
-            "name": name,
-            "description": description,
-            "schema": "raw",
-            "tables": [_source_table(contract) for contract in contracts if contract.origin == origin],
+            "version": 2,
+            "sources": [{"name": name, "description": description, "schema": "raw", "tables": tables}],
         }
-        for origin, (name, description) in SOURCES.items()
+    )
+
+
+def render_staging(origin: str, contracts: Sequence[Contract] = WAREHOUSE_TABLES) -> str:
+    """`_models.yml` of staging: each view of one origin under its new column names, with the test of its key."""
+    models = [
+        _staging_versions(contract) if contract.name in VERSIONED else _staging_model(contract)
+        for contract in contracts
+        if contract.origin == origin
     ]
-    return _document({"version": 2, "sources": sources})
-
-
-def render_staging(contracts: Sequence[Contract] = WAREHOUSE_TABLES) -> str:
-    """`_models.yml` of staging: each view under its new column names, with the test of its key."""
-    models = []
-    for contract in contracts:
-        models.append(_staging_model(contract))
-        if contract.name in VERSIONED:
-            models.append(_staging_versions(contract))
     return _document({"version": 2, "models": models})
 
 
 def generated_files() -> dict[Path, str]:
     """Each generated file of the dbt project, by its path inside it, with its text."""
-    return {
-        Path("models/staging/_sources.yml"): render_sources(),
-        Path("models/staging/_models.yml"): render_staging(),
+    files = {
         Path("macros/content_category.sql"): render_macro(),
+        Path("seeds/content_categories.csv"): render_seed(),
     }
+    for origin, (name, _) in SOURCES.items():
+        files[Path("models/staging", name, "_sources.yml")] = render_sources(origin)
+        files[Path("models/staging", name, "_models.yml")] = render_staging(origin)
+    return files
 
 
 def write(project: Path = DBT_PROJECT) -> None:
@@ -136,7 +141,11 @@ def _source_table(contract: Contract) -> dict[str, Any]:
     return {
         "name": contract.name,
         "description": f"{contract.description}\n\n{_grain(contract)}",
-        "config": {"meta": {"kind": contract.kind, "cursor": contract.cursor, "key": contract.key}},
+        "config": {
+            "freshness": {"warn_after": FRESH_WITHIN},
+            "loaded_at_query": f"select max(loaded_at) from raw.table_days where table_name = '{contract.name}'",
+            "meta": {"kind": contract.kind, "cursor": contract.cursor, "key": contract.key},
+        },
         "columns": [
             {"name": name, "data_type": column_type(dtype), **_said(contract.columns.get(name), name)}
             for name, dtype in contract.landed_schema.items()
@@ -147,7 +156,8 @@ def _source_table(contract: Contract) -> dict[str, Any]:
 def _staging_model(contract: Contract) -> dict[str, Any]:
     entity = ENTITY_NAMES[contract.name].replace("_", " ")
     if contract.kind == "mutable":
-        grain = f"One row per {entity}: its latest captured version, whichever source brought it, unless deleted."
+        kept = "also if it is deleted" if contract.name in WITH_DELETED else "unless it is deleted"
+        grain = f"One row per {entity}: its latest captured version, whichever source brought it, {kept}."
     else:
         grain = f"One row per {entity}."
     key = {"data_tests": ["unique", "not_null"]}
@@ -160,11 +170,11 @@ def _staging_model(contract: Contract) -> dict[str, Any]:
 
 def _staging_versions(contract: Contract) -> dict[str, Any]:
     entity = ENTITY_NAMES[contract.name].replace("_", " ")
-    key = [staged_name(contract, column) for column in contract.key]
+    key = {"arguments": {"column_name": " || '@' || ".join(staged_name(contract, column) for column in contract.key)}}
     return {
         "name": f"stg_app__{contract.name}_versions",
-        "description": f"One row per {entity} and captured version. {contract.description}",
-        "data_tests": [{"unique_key": {"arguments": {"columns": key}}}],
+        "description": f"One row per {entity} and captured version, deletions too. {contract.description}",
+        "data_tests": [{"unique": key}, {"not_null": key}],
         "columns": _staged_columns(contract, {"data_tests": ["not_null"]}),
     }
 
@@ -177,8 +187,7 @@ def _staged_columns(contract: Contract, key_tests: dict[str, Any]) -> list[dict[
             **(key_tests if name == contract.entity_key else {}),
         }
         for name in contract.landed_schema
-        # Staging leaves deleted rows out.
-        if name != DELETED_AT
+        if name != DELETED_AT or contract.name in WITH_DELETED
     ]
 
 

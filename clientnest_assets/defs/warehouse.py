@@ -7,7 +7,8 @@ from clientnest_assets.defs.events import rollup_key
 from clientnest_assets.defs.partitions import CHUNKED, Partitions, window_of
 from clientnest_assets.defs.raw import OWNERS, column_schema, raw_key
 from clientnest_assets.installation import Installation
-from clientnest_assets.warehouse.load import SCHEMA, create_raw_tables, load_window
+from clientnest_assets.warehouse.behind import SCHEMA
+from clientnest_assets.warehouse.load import create_raw_tables, load_window
 
 GROUP = "warehouse"
 
@@ -43,7 +44,13 @@ def _warehouse_asset(contract: Contract, partitions: Partitions) -> dg.AssetsDef
         create_raw_tables(installation.warehouse_url)
         done = load_window(installation.lake, installation.warehouse_url, contract, window)
         return dg.MaterializeResult(
-            metadata={"window": str(window), "rows_loaded": done.rows, "rows_replaced": done.rows_replaced}
+            metadata={
+                "window": str(window),
+                "rows_loaded": done.rows,
+                "rows_replaced": done.rows_replaced,
+                "days_touched": len(done.touched),
+                **({"touched": f"{done.touched[0]} to {done.touched[-1]}"} if done.touched else {}),
+            }
         )
 
     return loaded

@@ -2,24 +2,27 @@
 
 One transaction: the window is deleted, the lake's rows are copied in, and both are counted. The
 copy goes straight into the table: until the commit nobody sees it, so a stage would only write
-each row twice.
+each row twice. The same transaction notes which days were loaded, and which business days the rows
+are about that came, changed or went; see `behind.py` for who reads that.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
+from typing import Any
 
 import polars as pl
 
-from clientnest_assets.contracts import DAY, WAREHOUSE_TABLES, Contract
+from clientnest_assets.contracts import CONTRACTS, DAY, WAREHOUSE_TABLES, Contract
+from clientnest_assets.contracts.contract import tag
 from clientnest_assets.contracts.postgres import literal, quote, raw_tables
 from clientnest_assets.errors import ClientNestError
 from clientnest_assets.lake import Lake, LakeTable
 from clientnest_assets.partitions import Window
 from clientnest_assets.sources.events.rollups import rollup_table
 from clientnest_assets.sources.landing import raw_table
-
-SCHEMA = "raw"
+from clientnest_assets.warehouse.behind import BOOKKEEPING, SCHEMA, TABLE_DAYS, TABLE_DAYS_COLUMNS
 
 
 class LoadError(ClientNestError):
@@ -33,6 +36,8 @@ class Loaded:
     window: Window
     rows: int
     rows_replaced: int
+    touched: tuple[date, ...]
+    """The business days of the rows that came, changed or went, in order. Nothing new touches nothing."""
 
 
 def create_raw_tables(url: str) -> None:
@@ -40,12 +45,13 @@ def create_raw_tables(url: str) -> None:
     import psycopg
 
     wanted = {(contract.name, column) for contract in WAREHOUSE_TABLES for column in contract.landed_schema}
+    wanted |= {(TABLE_DAYS, column) for column in TABLE_DAYS_COLUMNS}
     with psycopg.connect(url) as connection:
         present = "select table_name, column_name from information_schema.columns where table_schema = %s"
         if set(connection.execute(present, (SCHEMA,))) >= wanted:
             return
         connection.execute("select pg_advisory_xact_lock(hashtext('clientnest.raw'))")
-        connection.execute(raw_tables(WAREHOUSE_TABLES, SCHEMA).encode())
+        connection.execute((raw_tables(WAREHOUSE_TABLES, SCHEMA) + BOOKKEEPING).encode())
 
 
 def load_window(lake: Lake, url: str, contract: Contract, window: Window) -> Loaded:
@@ -63,20 +69,69 @@ def load_window(lake: Lake, url: str, contract: Contract, window: Window) -> Loa
         cursor.execute(f"select pg_advisory_xact_lock(hashtext({literal(table)}))")
         cursor.fetchone()
         rows = _lake_table(lake, contract).scan(window).select(contract.landed_schema.names()).collect()
-        cursor.execute(f"with gone as (delete from {table} where {inside} returning 1) select count(*) from gone")
+        cursor.execute(f"create temp table gone on commit drop as select * from {table} where {inside}")
+        cursor.execute("select count(*) from gone")
         replaced = int(cursor.fetchone()[0])
+        if replaced:
+            cursor.execute(f"delete from {table} where {inside}")
         if not rows.is_empty():
             cursor.adbc_ingest(contract.name, rows.to_arrow(), mode="append", db_schema_name=SCHEMA)
         cursor.execute(f"select count(*) from {table} where {inside}")
         held = int(cursor.fetchone()[0])
         if held != rows.height:
             raise LoadError(f"{table} holds {held} rows for {window} after copying {rows.height} from the lake")
+        touched = _note_days(cursor, contract, window, inside, had_rows=replaced > 0)
         connection.commit()
         if rows.height:
             # dbt's queries follow at once, before autovacuum would notice how the table has changed.
             cursor.execute(f"analyze {table}")
             connection.commit()
-    return Loaded(window, rows.height, replaced)
+    return Loaded(window, rows.height, replaced, touched)
+
+
+def _note_days(cursor: Any, contract: Contract, window: Window, inside: str, *, had_rows: bool) -> tuple[date, ...]:
+    """Writes down that the window was loaded and which days it touched; returns these. Its rows before are in `gone`."""
+    table, days = f"{quote(SCHEMA)}.{quote(contract.name)}", f"{quote(SCHEMA)}.{quote(TABLE_DAYS)}"
+    # One after the other from here to the commit: a load that looks another table's rows up sees those of a load before.
+    cursor.execute(f"select pg_advisory_xact_lock(hashtext({literal(days)}))")
+    cursor.fetchone()
+    now = f"select * from {table} where {inside}"
+    changed = f"(table gone except all {now}) union all ({now} except all table gone)" if had_rows else now
+    cursor.execute(
+        f"""
+        insert into {days} (table_name, day, rows_loaded, loaded_at)
+        select {literal(contract.name)}, spine.day::date, count(loaded.{quote(DAY)}), clock_timestamp()
+        from generate_series(date {literal(str(window.start))}, date {literal(str(window.last_day))}, '1 day') as spine (day)
+        left join {table} as loaded on loaded.{quote(DAY)} = spine.day::date
+        group by spine.day
+        on conflict (table_name, day) do update set rows_loaded = excluded.rows_loaded, loaded_at = excluded.loaded_at
+        """
+    )
+    cursor.execute(
+        f"""
+        with changed as ({changed}),
+        touched as ({" union ".join(_business_days(contract, column) for column in contract.about or (contract.cursor,))})
+        insert into {days} (table_name, day, touched_at, touched_by)
+        select {literal(contract.name)}, day, clock_timestamp(), pg_current_xact_id()
+        from (select distinct day from touched where day is not null) as days
+        on conflict (table_name, day) do update set touched_at = excluded.touched_at, touched_by = excluded.touched_by
+        returning day
+        """
+    )
+    return tuple(sorted(day for (day,) in cursor.fetchall()))
+
+
+def _business_days(contract: Contract, column: str) -> str:
+    """The UTC days of one of the columns that `Contract.about` names, of the rows of `changed`."""
+    own, _, theirs = column.partition(".")
+    if not theirs:
+        return f"select ({quote(own)} at time zone 'UTC')::date as day from changed"
+    referenced = CONTRACTS[tag(contract.columns[own], "references")]
+    return (
+        f"select (referenced.{quote(theirs)} at time zone 'UTC')::date as day "
+        f"from changed inner join {quote(SCHEMA)}.{quote(referenced.name)} as referenced "
+        f"on changed.{quote(own)} = referenced.{quote(referenced.entity_key)}"
+    )
 
 
 def _lake_table(lake: Lake, contract: Contract) -> LakeTable:

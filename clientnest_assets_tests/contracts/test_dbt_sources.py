@@ -1,10 +1,20 @@
 """The generated files of the dbt project agree with the contracts, and say what the contracts say."""
 
+import polars as pl
 import pytest
 import yaml
 
 from clientnest_assets.contracts import DELETED_AT, WAREHOUSE_TABLES
-from clientnest_assets.contracts.dbt_sources import DBT_PROJECT, generated_files, render_sources, staged_name
+from clientnest_assets.contracts.app import AI_REQUEST_TYPES, PLATFORMS, TIERS
+from clientnest_assets.contracts.dbt_sources import (
+    DBT_PROJECT,
+    SOURCES,
+    WITH_DELETED,
+    generated_files,
+    render_sources,
+    render_staging,
+    staged_name,
+)
 
 
 @pytest.mark.parametrize("path", generated_files(), ids=str)
@@ -14,10 +24,18 @@ def test_generated_files_are_those_in_the_repository(path):
     assert kept == generated_files()[path], "run `python -m clientnest_assets.contracts.dbt_sources`"
 
 
-def test_sources_hold_every_table_of_the_warehouse_with_its_landed_columns():
-    tables = {
-        table["name"]: table for source in yaml.safe_load(render_sources())["sources"] for table in source["tables"]
+def raw_tables():
+    """Every table of the sources by name, in order."""
+    return {
+        table["name"]: table
+        for origin in SOURCES
+        for source in yaml.safe_load(render_sources(origin))["sources"]
+        for table in source["tables"]
     }
+
+
+def test_sources_hold_every_table_of_the_warehouse_with_its_landed_columns():
+    tables = raw_tables()
 
     assert list(tables) == [contract.name for contract in WAREHOUSE_TABLES]
     for contract in WAREHOUSE_TABLES:
@@ -25,8 +43,7 @@ def test_sources_hold_every_table_of_the_warehouse_with_its_landed_columns():
 
 
 def test_units_value_sets_and_personal_data_are_told_as_metadata():
-    tables = {table["name"]: table for table in yaml.safe_load(render_sources())["sources"][0]["tables"]}
-    columns = {(name, column["name"]): column for name, table in tables.items() for column in table["columns"]}
+    columns = {(name, column["name"]): column for name, table in raw_tables().items() for column in table["columns"]}
 
     assert columns["user_sessions", "duration"]["config"]["meta"] == {"unit": "seconds"}
     assert columns["sentiment_analysis", "sentiment"]["config"]["meta"]["values"] == ["positive", "neutral", "negative"]
@@ -37,9 +54,40 @@ def test_units_value_sets_and_personal_data_are_told_as_metadata():
 
 
 def test_every_column_is_described():
-    for source in yaml.safe_load(render_sources())["sources"]:
-        for table in source["tables"]:
-            assert all(column["description"].strip() for column in table["columns"]), table["name"]
+    for name, table in raw_tables().items():
+        assert all(column["description"].strip() for column in table["columns"]), name
+
+
+def test_every_source_table_has_one_view_and_says_when_it_is_stale():
+    staged = [
+        model["name"].split("__")[1].removesuffix("_versions")
+        for origin in SOURCES
+        for model in yaml.safe_load(render_staging(origin))["models"]
+    ]
+
+    assert staged == [contract.name for contract in WAREHOUSE_TABLES]
+    assert all(table["config"]["freshness"]["warn_after"] for table in raw_tables().values())
+
+
+def test_staging_tells_deletions_where_a_model_must_tell_deleted_from_not_arrived():
+    models = {model["name"]: model for origin in SOURCES for model in yaml.safe_load(render_staging(origin))["models"]}
+    with_deleted = {
+        name for name, model in models.items() if DELETED_AT in {column["name"] for column in model["columns"]}
+    }
+
+    assert {name.split("__")[1].removesuffix("_versions") for name in with_deleted} == set(WITH_DELETED)
+
+
+@pytest.mark.parametrize(
+    ("seed", "column", "values"),
+    [
+        ("platforms", "platform", PLATFORMS),
+        ("ai_request_types", "request_type", AI_REQUEST_TYPES),
+        ("subscription_tiers", "subscription_tier", TIERS),
+    ],
+)
+def test_seeds_hold_the_values_that_the_contracts_allow(seed, column, values):
+    assert pl.read_csv(DBT_PROJECT / "seeds" / f"{seed}.csv")[column].to_list() == list(values)
 
 
 def test_staging_names_each_column_of_a_table_once():

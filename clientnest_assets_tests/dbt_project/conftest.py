@@ -15,10 +15,11 @@ from psycopg.rows import dict_row
 
 from clientnest_assets.contracts import WAREHOUSE_TABLES
 from clientnest_assets.contracts.dbt_sources import DBT_PROJECT
-from clientnest_assets.contracts.postgres import raw_tables
 from clientnest_assets.warehouse.dbt import connection_environment
+from clientnest_assets.warehouse.load import create_raw_tables
 
 WINDOW = {"min_date": "2025-01-06", "max_date": "2025-01-13"}
+LOADED = ("2024-12-01", "2025-01-20")
 FACTS = ("fact_users_daily", "fact_content_daily", "fact_posts", "fact_social_daily", "fact_ai_daily")
 
 
@@ -65,6 +66,19 @@ class Warehouse:
         succeeded, events = self.dbt("build", *arguments, window=window)
         assert succeeded, "\n".join(event.info.msg for event in events if event.info.level == "error")
 
+    def note_loaded(self, first: str, last: str) -> None:
+        """Writes down, as the loader does, that every raw table was loaded for each of the days, with the rows it has."""
+        for contract in WAREHOUSE_TABLES:
+            self.execute(
+                f"""
+                insert into raw.table_days (table_name, day, rows_loaded, loaded_at)
+                select '{contract.name}', spine.day::date, count(loaded.day), now()
+                from generate_series(date '{first}', date '{last}', '1 day') as spine (day)
+                left join raw.{contract.name} as loaded on loaded.day = spine.day::date
+                group by 2
+                """
+            )
+
     def facts(self) -> dict[str, list[str]]:
         """Every row of every fact, as text."""
         return {
@@ -79,7 +93,8 @@ def warehouse(databases: Any, tmp_path_factory: pytest.TempPathFactory) -> Wareh
     built = Warehouse(databases.create(), tmp_path_factory.mktemp("dbt"))
     # Another time zone than UTC, on which no definition may depend.
     built.execute(f"alter database {built.url.rsplit('/', 1)[-1]} set timezone = 'America/New_York'")
-    built.execute(raw_tables(WAREHOUSE_TABLES))
+    create_raw_tables(built.url)
     built.execute(Path(__file__).with_name("world.sql").read_text(encoding="utf-8"))
+    built.note_loaded(*LOADED)
     built.build()
     return built

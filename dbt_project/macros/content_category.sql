@@ -17,15 +17,3 @@
         else 'General'
     end
 {%- endmacro %}
-
-{#- Every category with its rule in words, in the order in which they are tried. #}
-{% macro content_categories() -%}
-    {{ return([
-        {"category": "Promotional", "rule": "The text has one of the words sale, discount, offer, buy, and no rule before matched."},
-        {"category": "Educational", "rule": "The text has one of the words tip, tips, how to, guide, tutorial, and no rule before matched."},
-        {"category": "Behind the Scenes", "rule": "The text has one of the words behind, team, story, journey, and no rule before matched."},
-        {"category": "Interactive", "rule": "The text has one of the words question, poll, vote, or one of the characters ?, and no rule before matched."},
-        {"category": "General", "rule": "The text has none of the words that tell a category."},
-        {"category": "Unknown", "rule": "The post has no text."},
-    ]) }}
-{%- endmacro %}

@@ -9,6 +9,7 @@
 {% macro get_incremental_replace_window_sql(arg_dict) %}
     {%- set target = arg_dict["target_relation"] -%}
     {%- set window_column = config.get("meta", {}).get("window_column") -%}
+    {%- set whole_weeks = config.get("meta", {}).get("whole_weeks", false) -%}
     {%- if not window_column -%}
         {{ exceptions.raise_compiler_error(
             model.name ~ " uses replace_window and must name its date column in config.meta.window_column."
@@ -20,7 +21,7 @@
     select pg_advisory_xact_lock(hashtext('{{ target }}'));
 
     delete from {{ target }}
-    where {{ in_window(adapter.quote(window_column)) }};
+    where {{ in_window(adapter.quote(window_column), whole_weeks=whole_weeks) }};
     {% if arg_dict["unique_key"] %}
     delete from {{ target }}
     where {{ arg_dict["unique_key"] }} in (select {{ arg_dict["unique_key"] }} from {{ arg_dict["temp_relation"] }});
@@ -29,3 +30,16 @@
     select {{ columns }}
     from {{ arg_dict["temp_relation"] }}
 {% endmacro %}
+
+{#
+    Hook before a windowed model: writes down what the database's snapshot is, in the model's own transaction. A day is
+    behind once a load has touched what it is made of in a transaction that this snapshot does not see.
+-#}
+{% macro remember_snapshot() -%}
+    {%- if execute and model.config.get("meta", {}).get("window_column") -%}
+        insert into raw.built_days (model, day, snapshot)
+        select '{{ model.name }}', day::date, pg_current_snapshot()
+        from generate_series({{ window_start() }}, {{ window_end() }} - 1, interval '1 day') as spine (day)
+        on conflict (model, day) do update set snapshot = excluded.snapshot
+    {%- endif -%}
+{%- endmacro %}

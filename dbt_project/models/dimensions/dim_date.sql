@@ -1,29 +1,22 @@
-{%- set tables = [
-    'auth_user', 'user_sessions', 'social_media_accounts', 'account_metrics', 'social_posts', 'post_metrics',
-    'social_comments', 'sentiment_analysis', 'ai_requests', 'ai_usage_logs', 'content_generations',
-    'support_tickets', 'subscription_events', 'experiments', 'experiment_assignments',
-] -%}
+with table_days as (
 
-with spans as (
-    {% for table in tables %}
-        select
-            min(day) as first_day,
-            max(day) as last_day
-        from {{ source('app', table) }}
-        union all
-    {% endfor %}
-    -- A file may bring posts that were published before the day from which it tells them.
-    select
-        {{ utc_day('min(published_at)') }} as first_day,
-        {{ utc_day('max(published_at)') }} as last_day
-    from {{ ref('dim_post') }}
+    select day from {{ ref('stg_loads__table_days') }}
 
 ),
 
 days as (
 
-    select generate_series(min(first_day), max(last_day), interval '1 day')::date as day
-    from spans
+    select
+        spine.day::date as day,
+        true as is_known
+    from (select min(day) as first_day, max(day) as last_day from table_days) as span
+    cross join generate_series(span.first_day, span.last_day, interval '1 day') as spine (day)
+
+    union all
+
+    select
+        {{ unknown_day() }} as day,
+        false as is_known
 
 )
 
@@ -46,5 +39,7 @@ select
 
     -- periods by their first day
     date_trunc('week', day)::date as week_start,
-    date_trunc('month', day)::date as month_start
+    date_trunc('month', day)::date as month_start,
+
+    is_known
 from days

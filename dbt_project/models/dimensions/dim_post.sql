@@ -1,5 +1,6 @@
 {{ config(
     indexes=[
+        {'columns': ['post_id'], 'unique': true},
         {'columns': ['published_at']},
         {'columns': ['created_at']},
         {'columns': ['user_id', 'created_at']},
@@ -9,6 +10,7 @@
 with posts as (
 
     select * from {{ ref('stg_app__social_posts') }}
+    where deleted_at is null
 
 ),
 
@@ -24,7 +26,8 @@ authors as (
 )
 
 select
-    -- ids
+    -- keys
+    posts.post_id as post_key,
     posts.post_id,
     posts.user_id,
     posts.account_id,
@@ -50,6 +53,40 @@ select
 
     -- the author's clock
     coalesce(authors.timezone, 'UTC') as author_timezone,
-    coalesce(authors.is_timezone_known, false) as is_timezone_known
+    coalesce(authors.is_timezone_known, false) as is_timezone_known,
+    true as is_known
 from posts
 left join authors on posts.user_id = authors.user_id
+
+union all
+
+select
+    -- keys
+    {{ unknown_id() }} as post_key,
+    {{ unknown_id() }} as post_id,
+    {{ unknown_id() }} as user_id,
+    {{ unknown_id() }} as account_id,
+
+    -- attributes
+    {{ unknown_key() }} as platform,
+    {{ unknown_key() }} as status,
+    null as media_type,
+    'Unknown' as content_category,
+    false as ai_generated,
+    null as hashtags,
+
+    -- numbers
+    null as content_length,
+    null as hashtag_count,
+
+    -- times
+    {{ unknown_moment() }} as created_at,
+    null as scheduled_at,
+    null as published_at,
+    {{ unknown_moment() }} as planned_at,
+    {{ unknown_moment() }} as updated_at,
+
+    -- the author's clock
+    'UTC' as author_timezone,
+    false as is_timezone_known,
+    false as is_known

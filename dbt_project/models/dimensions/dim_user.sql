@@ -5,15 +5,17 @@
     ]
 ) }}
 
-with latest as (
+with versions as (
 
-    select * from {{ ref('stg_app__auth_user') }}
+    select * from {{ ref('stg_app__auth_user_versions') }}
 
 ),
 
-versions as (
+latest as (
 
-    select * from {{ ref('stg_app__auth_user_versions') }}
+    select distinct on (user_id) *
+    from versions
+    order by user_id asc, updated_at desc
 
 ),
 
@@ -54,6 +56,7 @@ told as (
         updated_at as observed_at,
         subscription_tier,
         is_active,
+        deleted_at is not null as is_deleted,
         1 as precedence
     from versions
 
@@ -64,6 +67,7 @@ told as (
         occurred_at as observed_at,
         coalesce(to_tier, 'free') as subscription_tier,
         null as is_active,
+        null as is_deleted,
         0 as precedence
     from subscription_events
 
@@ -78,7 +82,8 @@ observations as (
         users.timezone,
         greatest(told.observed_at, users.joined_at) as observed_at,
         told.subscription_tier,
-        told.is_active
+        told.is_active,
+        told.is_deleted
     from told
     inner join users on told.user_id = users.user_id
     order by
@@ -108,10 +113,10 @@ states as (
         observed_at,
         subscription_tier,
         -- A login is open from sign-up until a version says otherwise.
-        coalesce(
-            first_value(is_active) over (partition by user_id, versions_so_far order by observed_at), true
-        ) as is_active
+        coalesce(first_value(is_active) over by_version, true) as is_active,
+        coalesce(first_value(is_deleted) over by_version, false) as is_deleted
     from statuses
+    window by_version as (partition by user_id, versions_so_far order by observed_at)
 
 ),
 
@@ -121,6 +126,7 @@ steps as (
         *,
         lag(subscription_tier) over by_user as previous_tier,
         lag(is_active) over by_user as previous_is_active,
+        lag(is_deleted) over by_user as previous_is_deleted,
         row_number() over by_user as step
     from states
     window by_user as (partition by user_id order by observed_at)
@@ -136,12 +142,14 @@ intervals as (
         timezone,
         subscription_tier,
         is_active,
+        is_deleted,
         case when step = 1 then joined_at else observed_at end as valid_from
     from steps
     where
         step = 1
         or subscription_tier is distinct from previous_tier
         or is_active is distinct from previous_is_active
+        or is_deleted is distinct from previous_is_deleted
 
 ),
 
@@ -156,7 +164,7 @@ closed as (
 
 known_timezones as (
 
-    select name from pg_catalog.pg_timezone_names
+    select name from pg_timezone_names
 
 )
 
@@ -176,6 +184,30 @@ select
     closed.joined_at,
     closed.country,
     coalesce(known_timezones.name, 'UTC') as timezone,
-    known_timezones.name is not null as is_timezone_known
+    known_timezones.name is not null as is_timezone_known,
+    true as is_known
 from closed
 left join known_timezones on closed.timezone = known_timezones.name
+-- A deleted user's history ends with the deletion.
+where not closed.is_deleted
+
+union all
+
+select
+    -- keys
+    {{ unknown_key() }} as user_key,
+    {{ unknown_id() }} as user_id,
+
+    -- history
+    {{ unknown_key() }} as subscription_tier,
+    false as is_active,
+    {{ unknown_moment() }} as valid_from,
+    null as valid_to,
+    false as is_current,
+
+    -- as they are now
+    {{ unknown_moment() }} as joined_at,
+    null as country,
+    'UTC' as timezone,
+    false as is_timezone_known,
+    false as is_known

@@ -33,12 +33,12 @@ renamed as (
         published_time as published_at,
         created_at,
         updated_at,
+        deleted_at,
 
         -- landing
         day,
         source
     from newest
-    where deleted_at is null
 
 )
 

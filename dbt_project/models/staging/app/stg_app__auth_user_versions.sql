@@ -22,12 +22,12 @@ renamed as (
         date_joined as joined_at,
         last_login as last_login_at,
         updated_at,
+        deleted_at,
 
         -- landing
         day,
         source
     from source
-    where deleted_at is null
     order by id, updated_at, source
 
 )

@@ -25,12 +25,12 @@ renamed as (
         connected_at,
         last_sync as last_synced_at,
         updated_at,
+        deleted_at,
 
         -- landing
         day,
         source
     from source
-    where deleted_at is null
     order by id, updated_at, source
 
 )
