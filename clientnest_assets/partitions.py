@@ -6,7 +6,7 @@ Dagster's partition definitions are made from the calendar in `defs/partitions.p
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -65,6 +65,17 @@ class Window:
 
     def __str__(self) -> str:
         return f"{self.start} to {self.last_day}"
+
+
+def spans(days: Iterable[date], most: int = DAYS_PER_CHUNK) -> list[Window]:
+    """Days as windows without holes, in order, of at most `most` days each."""
+    found: list[Window] = []
+    for day in sorted(set(days)):
+        if found and found[-1].end == day and (day - found[-1].start).days < most:
+            found[-1] = Window(found[-1].start, day + ONE_DAY)
+        else:
+            found.append(Window.of_days(day, day))
+    return found
 
 
 def midnight(day: date) -> datetime:

@@ -55,7 +55,9 @@ BAD_ROWS = {
     ),
 }
 """Rows that the app's database takes and the contracts do not, by table."""
-SCHEMAS = ("raw", "dimensions", "facts", "marts")
+SCHEMAS = ("raw", "reference", "intermediate", "dimensions", "facts", "marts")
+WITHOUT_CLOCK = {("raw", "table_days"): "table_name, day, rows_loaded", ("raw", "built_days"): "model, day"}
+"""What of a table is the same whenever it is written."""
 ALONE = ("test_killed_backfill.py", "test_lake_on_s3.py", "test_consume.py", "test_killed_import.py")
 """Files that share nothing with their folder and take long."""
 
@@ -258,7 +260,8 @@ class Company:
         listed = "select table_schema, table_name from information_schema.tables where table_type = 'BASE TABLE'"
         for schema, name in self.warehouse(listed):
             if schema in SCHEMAS:
-                rows = self.warehouse(f'select t::text from "{schema}"."{name}" as t')
+                columns = WITHOUT_CLOCK.get((schema, name), "*")
+                rows = self.warehouse(f'select t::text from (select {columns} from "{schema}"."{name}") as t')
                 found[f"warehouse {schema}.{name}"] = pl.Series([row for (row,) in rows], dtype=pl.String)
         return {
             table: f"{rows.len()} rows {hashlib.sha256(chr(10).join(rows.sort()).encode()).hexdigest()}"

@@ -11,10 +11,13 @@ from rich.table import Table
 from clientnest_assets.cli.session import CommandError, HomeOption, Session, console, errors
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import dagster as dg
 
     from clientnest_assets.cli.execute import Done
-    from clientnest_assets.cli.plan import PlannedRun
+    from clientnest_assets.cli.plan import Only, PlannedRun, Planner
+    from clientnest_assets.partitions import Window
 
 SHOWN = 20
 
@@ -37,8 +40,8 @@ def backfill(
         str,
         typer.Option(
             help=(
-                "missing: never materialised, or older than what they are made from. "
-                "failed: whose latest attempt failed. all: every one."
+                "missing: never materialised, older than what they are made from, or behind rows that came late. "
+                "failed: whose latest attempt failed, and what hangs on them. all: every one."
             )
         ),
     ] = "missing",
@@ -96,8 +99,8 @@ def run_backfill(
     allow_bad_rows: bool = False,
 ) -> bool:
     """Plans, shows the plan, executes it and reports. True if every partition of the range is materialised after it."""
-    from clientnest_assets.cli.execute import exclusively, execute
-    from clientnest_assets.cli.plan import Only, Planner
+    from clientnest_assets.cli.execute import exclusively
+    from clientnest_assets.cli.plan import Only
     from clientnest_assets.defs.events import observe_inbox
 
     if only not in set(Only):
@@ -105,20 +108,72 @@ def run_backfill(
     window = session.window(first, last)
     with console.status("loading definitions"):
         graph = session.definitions.resolve_asset_graph()
-        planner = Planner(graph, session.instance, session.installation.calendar)
+        planner = planner_of(session)
         selected = _selected(select, graph) if select else planner.default_selection()
     # Settled days that events came for since are behind from here on.
     observe_inbox(session.instance, session.installation)
     if dry_run:
-        _show_plan(planner.plan(selected, window, Only(only)), str(window))
-        return True
-    with exclusively(session):
         runs = planner.plan(selected, window, Only(only))
         _show_plan(runs, str(window))
-        config = _landing_config(runs, allow_empty=allow_empty, allow_bad_rows=allow_bad_rows)
-        done = execute(session, runs, command="backfill", config=config)
+        if len(planner.loading(runs)) < len(runs) and planner.loading(runs):
+            console.print("Loads may touch days that are not in this plan; those are planned once the loads are done.")
+        return True
+    allowed = {"allow_empty": allow_empty, "allow_bad_rows": allow_bad_rows}
+    with exclusively(session):
+        done = run_planned(session, planner, selected, window, Only(only), command="backfill", allowed=allowed)
     planner.forget()
-    return _report(done, planner.missing(selected, window))
+    return report(done, planner.missing(selected, window))
+
+
+def planner_of(session: Session) -> Planner:
+    """The planner over a session's assets."""
+    from clientnest_assets.cli.plan import Planner
+    from clientnest_assets.defs.behind import models_behind
+
+    return Planner(
+        session.definitions.resolve_asset_graph(),
+        session.instance,
+        session.installation.calendar,
+        lambda: models_behind(session.installation),
+    )
+
+
+def run_planned(
+    session: Session,
+    planner: Planner,
+    selected: set[dg.AssetKey],
+    window: Window,
+    only: Only,
+    *,
+    command: str,
+    allowed: Mapping[str, bool] | None = None,
+) -> list[Done]:
+    """Plans and executes: first what loads, then, planned anew, what is made of the days that the loads touched.
+
+    Args:
+        session: holds the home's lock.
+        planner: over the session's assets.
+        selected: the assets.
+        window: the days.
+        only: which of the partitions.
+        command: the name that the runs carry.
+        allowed: what raw assets may do for once, by the name in their configuration.
+    """
+    from clientnest_assets.cli.execute import execute
+
+    runs = planner.plan(selected, window, only)
+    _show_plan(runs, str(window))
+    loading = planner.loading(runs)
+    done = execute(session, loading, command=command, config=_landing_config(loading, allowed or {}))
+    if not all(each.succeeded for each in done):
+        return done
+    rest = runs[len(loading) :]
+    if loading:
+        planner.forget()
+        planned, rest = rest, planner.plan(selected, window, only, after=loading)
+        if rest != planned:
+            _show_plan(rest, f"{window}, and the days that the loads touched")
+    return [*done, *execute(session, rest, command=command)]
 
 
 def _selected(select: str, graph: dg.AssetGraph) -> set[dg.AssetKey]:
@@ -134,7 +189,7 @@ def _selected(select: str, graph: dg.AssetGraph) -> set[dg.AssetKey]:
     return set(keys)
 
 
-def _landing_config(runs: list[PlannedRun], **allowed: bool) -> dict[str, object]:
+def _landing_config(runs: list[PlannedRun], allowed: Mapping[str, bool]) -> dict[str, object]:
     given = {name: True for name, is_given in allowed.items() if is_given}
     raw = {key for run in runs for key in run.assets if key.path[0] == "raw"}
     return {"__".join(key.path): {"config": given} for key in raw} if given else {}
@@ -151,7 +206,8 @@ def _show_plan(runs: list[PlannedRun], window: str) -> None:
     console.print(f"{sum(run.materialisations for run in runs)} materialisations in {len(runs)} runs")
 
 
-def _report(done: list[Done], missing: dict[dg.AssetKey, list[str]]) -> bool:
+def report(done: list[Done], missing: dict[dg.AssetKey, list[str]]) -> bool:
+    """Says what became of the runs and what is still missing. True if all succeeded and nothing is."""
     for each in done:
         for failure in each.failures:
             errors.print(f"[bold red]failed[/] {each.run}: {escape(failure)}")

@@ -107,8 +107,10 @@ def _execute_one(
             failures.append(_failure(event))
         elif event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION:
             evaluation = event.asset_check_evaluation_data
-            if not evaluation.passed:
-                checks.append(f"{evaluation.asset_key.to_user_string()}: {evaluation.check_name}")
+            # Of a window the results of its days are in the description of the whole.
+            if not evaluation.passed and evaluation.partition is None:
+                told = (evaluation.asset_key.to_user_string(), evaluation.check_name, evaluation.description)
+                checks.append(": ".join(part for part in told if part))
 
     instance.add_event_listener(run_id, notice)
     progress.update(task, description=f"{run}")

@@ -19,6 +19,7 @@ from clientnest_assets.cli.land import land
 from clientnest_assets.cli.maintain import maintain
 from clientnest_assets.cli.quarantine import quarantine
 from clientnest_assets.cli.query import sql, warehouse
+from clientnest_assets.cli.rebuild import rebuild
 from clientnest_assets.cli.session import HomeOption, errors, set_home
 from clientnest_assets.cli.simulate import simulate
 from clientnest_assets.cli.status import status
@@ -66,6 +67,7 @@ cli.command(rich_help_panel=FILLING)(collect)
 cli.command(rich_help_panel=FILLING)(land)
 cli.command(rich_help_panel=FILLING)(consume)
 cli.command(rich_help_panel=FILLING)(backfill)
+cli.command(rich_help_panel=FILLING)(rebuild)
 cli.add_typer(quarantine, name="quarantine", rich_help_panel=FILLING)
 cli.command(rich_help_panel=ASKING)(status)
 cli.command(rich_help_panel=ASKING)(sql)

@@ -1,14 +1,15 @@
 """What a backfill has to do: which partitions of which assets, in which order and in which runs.
 
-Nothing is executed here; see `execute.py`. A partition is *missing* if it was never materialised or is
-older than what it is made from, so a backfill that was killed goes on where it stopped.
+Nothing is executed here; see `execute.py`. A partition is *missing* if it was never materialised, is older
+than what it is made from, or is behind rows that came late, so a backfill that was killed goes on where it
+stopped.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -21,11 +22,15 @@ from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
 from clientnest_assets.defs.change_capture import GROUP as CHANGE_CAPTURE
+from clientnest_assets.defs.dbt import LAYERS
 from clientnest_assets.defs.partitions import LOOKS_AHEAD, LOOKS_BACK
 from clientnest_assets.defs.platforms import GROUP as PLATFORMS
+from clientnest_assets.defs.warehouse import GROUP as WAREHOUSE
 from clientnest_assets.partitions import DAYS_PER_CHUNK, ONE_DAY, Calendar, Window
 
 WEEK = timedelta(days=7)
+Behind = Mapping[dg.AssetKey, Sequence[date]]
+"""Days by asset."""
 
 
 class Only(StrEnum):
@@ -67,10 +72,26 @@ class PlannedRun:
 class Planner:
     """Plans backfills over one asset graph, by what its Dagster instance knows of each partition."""
 
-    def __init__(self, graph: AssetGraph, instance: dg.DagsterInstance, calendar: Calendar) -> None:
+    def __init__(
+        self,
+        graph: AssetGraph,
+        instance: dg.DagsterInstance,
+        calendar: Calendar,
+        behind: Callable[[], Behind] = dict,
+    ) -> None:
+        """A planner that reads the instance once, and again after `forget`.
+
+        Args:
+            graph: the assets.
+            instance: knows what was materialised.
+            calendar: the days there are.
+            behind: asked for made days that are behind the rows loaded since, wherever in the calendar they are.
+        """
         self._graph = graph
         self._instance = instance
         self._calendar = calendar
+        self._ask_behind = behind
+        self._behind: Behind | None = None
         self._materialised: dict[dg.AssetKey, Mapping[str | None, int]] = {}
 
     def default_selection(self) -> set[dg.AssetKey]:
@@ -79,16 +100,35 @@ class Planner:
         by_themselves = {key for key in self._all() if self._graph.get(key).group_name in (CHANGE_CAPTURE, PLATFORMS)}
         return self._all() - weekly - self._downstream(weekly) - by_themselves
 
-    def plan(self, selected: set[dg.AssetKey], window: Window, only: Only) -> list[PlannedRun]:
+    def warehouse(self) -> set[dg.AssetKey]:
+        """The assets of the warehouse, loads, every layer of dbt and its docs site: all that the lake alone gives."""
+        groups = (WAREHOUSE, *LAYERS, "docs")
+        return {key for key in self._all() if self._graph.get(key).group_name in groups}
+
+    def newest_day_above(self, selected: set[dg.AssetKey]) -> date | None:
+        """The newest day of the daily assets that the selected are directly made of, without those that are selected."""
+        above = {parent for key in selected for parent in self._graph.get(key).parent_keys} - selected
+        days = [name for key in above if self._is_partitioned(key) for name in self._ids(key) if name]
+        return date.fromisoformat(max(days)) if days else None
+
+    def plan(
+        self, selected: set[dg.AssetKey], window: Window, only: Only, *, after: Iterable[PlannedRun] = ()
+    ) -> list[PlannedRun]:
         """The runs, in an order in which each finds its inputs made.
 
         Args:
             selected: the assets to materialise.
-            window: the days. A day that is made of later days too is made again when those are in the window.
+            window: the days. A day that is made of later days too is made again when those are in the window, and one
+                that is behind rows that came late wherever it is.
             only: which of the partitions.
+            after: runs of the same backfill that are done. What they made is not planned again.
         """
         runs: list[PlannedRun] = []
         planned: dict[dg.AssetKey, set[str]] = {}
+        for run in after:
+            for key in run.assets:
+                planned.setdefault(key, set()).update(run.keys)
+        selected = selected - planned.keys()
         for number, stage in enumerate(self._stages(selected)):
             for keys in stage:
                 needed: dict[dg.AssetKey, list[str] | None] = {}
@@ -110,9 +150,19 @@ class Planner:
                 found[key] = ["(not partitioned)"]
         return {key: names for key, names in found.items() if names}
 
+    def loading(self, runs: Iterable[PlannedRun]) -> list[PlannedRun]:
+        """Those of the runs, the first, that come before any of dbt: what they load may put other days behind."""
+        before: list[PlannedRun] = []
+        for run in runs:
+            if any(self._graph.get(key).group_name in LAYERS for key in run.assets):
+                break
+            before.append(run)
+        return before
+
     def forget(self) -> None:
         """Reads the instance anew at the next question."""
         self._materialised.clear()
+        self._behind = None
 
     def _stages(self, selected: set[dg.AssetKey]) -> list[list[list[dg.AssetKey]]]:
         """Assets by stage, and in a stage by partitioning. An asset shares its parents' stage where days match one to one."""
@@ -152,28 +202,65 @@ class Planner:
             else:
                 is_needed = only is Only.ALL or self._is_behind(key, planned)
             return [] if is_needed else None
-        names = self._keys(key, window)
+        names, own = self._keys(key, window), self._ids(key)
         if only is Only.FAILED:
-            statuses = self._instance.get_status_by_partition(key, names, self._partitions(key)) or {}
-            return [name for name in names if statuses.get(name) is AssetPartitionStatus.FAILED]
-        own, stale = self._ids(key), self._stale(key, names, planned)
+            return self._failed(key, names, planned)
+        # A day before the window is made again, never for the first time.
+        behind = self._days_behind(key) & own.keys()
+        followed = {name for parent in self._daily_parents(key) for name in planned.get(parent, ())} & own.keys()
+        names = sorted({*names, *behind, *followed})
+        stale = behind | self._stale(key, names, planned)
         return [
             name
             for name in names
-            # A day before the window is made again, never for the first time.
             if (name in own and name in stale)
             or (self._inside(key, name, window) and (name not in own or only is Only.ALL))
         ]
 
-    def _stale(self, key: dg.AssetKey, names: list[str], planned: Mapping[dg.AssetKey, set[str]]) -> set[str]:
-        """Those of the partitions that are older than a day they are made of, or whose days are planned."""
+    def _failed(self, key: dg.AssetKey, names: list[str], planned: Mapping[dg.AssetKey, set[str]]) -> list[str]:
+        """Those of the partitions whose latest attempt failed, and those that hang on what is planned."""
+        statuses = self._instance.get_status_by_partition(key, names, self._partitions(key)) or {}
+        own, parents = self._ids(key), self._daily_parents(key)
+        found = {name for name in names if statuses.get(name) is AssetPartitionStatus.FAILED}
+        found |= self._stale(key, names, planned, by_plan_alone=True) & (
+            own.keys() | {name for parent in parents for name in planned.get(parent, ())}
+        )
+        if any(parent in planned and not self._is_partitioned(parent) for parent in self._graph.get(key).parent_keys):
+            # What is planned holds all days: those that waited for it are the ones whose other inputs are there.
+            begun = set(names).intersection(*({*self._ids(parent), *planned.get(parent, ())} for parent in parents))
+            found |= {name for name in begun if name not in own} | self._stale(key, sorted(begun), planned)
+        return sorted(found)
+
+    def _days_behind(self, key: dg.AssetKey) -> set[str]:
+        if self._behind is None:
+            self._behind = self._ask_behind()
+        span = self._calendar.span()
+        return {str(day) for day in self._behind.get(key, ()) if span.start <= day < span.end}
+
+    def _stale(
+        self,
+        key: dg.AssetKey,
+        names: list[str],
+        planned: Mapping[dg.AssetKey, set[str]],
+        *,
+        by_plan_alone: bool = False,
+    ) -> set[str]:
+        """Those of the partitions that are older than a day they are made of, or whose days are planned.
+
+        Args:
+            key: the asset.
+            names: its partitions.
+            planned: what is planned so far.
+            by_plan_alone: leave out those that are only older.
+        """
         tags = self._graph.get(key).tags
         ahead, is_history = timedelta(days=int(tags.get(LOOKS_AHEAD, "0"))), LOOKS_BACK in tags
         own, stale = self._ids(key), set()
         for parent in self._daily_parents(key):
-            made: dict[Any, float] = {**self._ids(parent), **dict.fromkeys(planned.get(parent, ()), math.inf)}
-            days = sorted(made)
-            ids = [made[day] for day in days]
+            made = {} if by_plan_alone else self._ids(parent)
+            moments: dict[Any, float] = {**made, **dict.fromkeys(planned.get(parent, ()), math.inf)}
+            days = sorted(moments)
+            ids = [moments[day] for day in days]
             newest = list(accumulate(ids, max))
             for name in names:
                 first, end = bisect_left(days, name), bisect_right(days, str(date.fromisoformat(name) + ahead))

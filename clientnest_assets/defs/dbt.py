@@ -1,6 +1,7 @@
-"""The dbt models as assets, split by layer: staging, facts (by day), dimensions, marts; and the docs site.
+"""The dbt models as assets, by layer and partition scheme, and the docs site.
 
-A layer is one step. A retry runs its models anew; split by layer, it does not run the ones before.
+A layer is one step, or two where part of it is built by day or waits for another layer. What a build tells
+Dagster is in `dbt_results.py`.
 """
 
 import json
@@ -9,79 +10,109 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
-from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
+from dagster_dbt import DagsterDbtTranslator, DbtProject
 
-from clientnest_assets.defs.partitions import CHUNKED, LOOKS_AHEAD, LOOKS_BACK, Partitions, window_of
+from clientnest_assets.contracts import WAREHOUSE_TABLES
+from clientnest_assets.defs.dbt_results import check_key, results
+from clientnest_assets.defs.partitions import CHUNKED, LOOKS_AHEAD, LOOKS_BACK, WINDOWED, Partitions, window_of
 from clientnest_assets.defs.raw import OWNERS
 from clientnest_assets.defs.warehouse import warehouse_key
 from clientnest_assets.installation import Installation
 from clientnest_assets.partitions import RESTATEMENT_DAYS
 from clientnest_assets.warehouse import dbt
+from clientnest_assets.warehouse.layers import BUILT, Step, steps, tested_models
+from clientnest_assets.warehouse.lineage import ColumnLineage
 
-STAGING, FACTS, DIMENSIONS, MARTS = LAYERS = ("staging", "facts", "dimensions", "marts")
+LAYERS = ("reference", "staging", "intermediate", "dimensions", "facts", "marts")
+REFERENCE, STAGING, INTERMEDIATE, DIMENSIONS, FACTS, MARTS = LAYERS
 SETTLED_AFTER_DAYS = RESTATEMENT_DAYS + 1
 """A post of a day's last hour is 28 days old on the 29th day after; versions of users and requests arrive sooner."""
 
 
 class Translator(DagsterDbtTranslator):
-    """Names and groups models by their layer, the folder they are in, and sources by the asset that loads them."""
-
-    def __init__(self) -> None:
-        super().__init__(DagsterDbtTranslatorSettings(enable_source_tests_as_checks=True))
+    """Names and groups models by their layer, which is their schema, and sources by the asset that loads them."""
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
         """`staging/stg_app__social_posts`, `facts/fact_posts`; a source is `warehouse/social_posts`."""
         if dbt_resource_props["resource_type"] == "source":
             return warehouse_key(dbt_resource_props["name"])
-        return dg.AssetKey([dbt_resource_props["fqn"][1], dbt_resource_props["name"]])
+        return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props["name"]])
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
         """The layer."""
-        return str(dbt_resource_props["fqn"][1])
+        return str(dbt_resource_props["schema"])
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
         """The team that answers for the model."""
         return OWNERS
 
     def get_tags(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, str]:
-        """Dbt's tags; and of facts, that a day is made of all days before it and of some after it."""
-        own = super().get_tags(dbt_resource_props)
-        if self.get_group_name(dbt_resource_props) != FACTS:
-            return own
-        return {**own, LOOKS_BACK: "", LOOKS_AHEAD: str(SETTLED_AFTER_DAYS)}
+        """Dbt's tags; and of which days a day is made, as the model's meta says."""
+        meta = dbt_resource_props["config"].get("meta", {})
+        return {
+            **super().get_tags(dbt_resource_props),
+            **({WINDOWED: ""} if meta.get("window_column") else {}),
+            **({LOOKS_BACK: ""} if meta.get("looks_back") else {}),
+            **({LOOKS_AHEAD: str(meta["looks_ahead_days"])} if meta.get("looks_ahead_days") else {}),
+        }
+
+    def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
+        """The model's spec. What the loader writes down about all tables (source `loads`) comes from all of them."""
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        tables = {warehouse_key(contract.name) for contract in WAREHOUSE_TABLES}
+        own = {dep.asset_key for dep in spec.deps}
+        if any(key.path[0] == "warehouse" and key not in tables for key in own):
+            wanted = tables | {key for key in own if key.path[0] != "warehouse"}
+            return spec.replace_attributes(deps=[dg.AssetDep(key) for key in sorted(wanted)])
+        return spec
 
 
-def warehouse_models(manifest: Path, partitions: Partitions) -> list[dg.AssetsDefinition]:
-    """The warehouse's models, a step a layer."""
-    return [
-        _layer(manifest, STAGING),
-        _layer(manifest, DIMENSIONS),
-        _layer(manifest, FACTS, partitions.daily),
-        _layer(manifest, MARTS),
-        docs_site(manifest),
-    ]
+def warehouse_models(manifest_file: Path, partitions: Partitions) -> list[dg.AssetsDefinition]:
+    """The warehouse's models in their steps, and the docs site over them."""
+    manifest = json.loads(manifest_file.read_text())
+    return [*dbt_assets(manifest, partitions), docs_site(manifest)]
 
 
-def _layer(
-    manifest: Path, layer: str, partitions_def: dg.DailyPartitionsDefinition | None = None
+def dbt_assets(manifest: Mapping[str, Any], partitions: Partitions) -> list[dg.AssetsDefinition]:
+    """The models of a dbt project, a multi-asset a step; their data tests are checks on them."""
+    translator, lineage = Translator(), ColumnLineage(manifest)
+    tests: dict[str, list[str]] = {}
+    for test, model in tested_models(manifest).items():
+        tests.setdefault(model, []).append(test)
+    return [_step(step, manifest, tests, translator, lineage, partitions) for step in steps(manifest)]
+
+
+def _step(
+    step: Step,
+    manifest: Mapping[str, Any],
+    tests: Mapping[str, list[str]],
+    translator: Translator,
+    lineage: ColumnLineage,
+    partitions: Partitions,
 ) -> dg.AssetsDefinition:
-    @dbt_assets(
-        manifest=manifest,
-        select=f"fqn:clientnest.{layer}",
-        name=f"dbt_{layer}",
-        partitions_def=partitions_def,
-        backfill_policy=CHUNKED if partitions_def else None,
-        dagster_dbt_translator=Translator(),
+    nodes = manifest["nodes"]
+    specs = {model: translator.get_asset_spec(manifest, model, None) for model in step.models}
+    keys = {spec.key: model for model, spec in specs.items()}
+    checks = {
+        check_key(specs[model].key, nodes[test]): test for model in step.models for test in sorted(tests.get(model, []))
+    }
+
+    @dg.multi_asset(
+        name=step.name,
+        specs=list(specs.values()),
+        check_specs=[_check(key, nodes[test]) for key, test in checks.items()],
+        can_subset=True,
+        partitions_def=partitions.daily if step.is_windowed else None,
+        backfill_policy=CHUNKED if step.is_windowed else None,
     )
     def models(context: dg.AssetExecutionContext, installation: dg.ResourceParam[Installation]) -> Iterator[Any]:
-        built = dbt.build(
-            installation.home,
-            installation.warehouse_url,
-            sorted(key.path[-1] for key in context.selected_asset_keys),
-            window_of(context) if partitions_def else None,
-        )
-        yield from _dagster_events(context, manifest, built)
+        # Checks alone may be run for no day in particular: then tests look at all days.
+        has_days = context.has_partition_key or context.has_partition_key_range
+        window = window_of(context) if step.is_windowed and has_days else None
+        selected = {keys[key]: key for key in context.selected_asset_keys}
+        asked = {checks[key]: key for key in context.selected_asset_check_keys}
+        built = dbt.build(installation.home, installation.warehouse_url, [*selected, *asked], window)
+        yield from results(context, built, selected, asked, manifest, lineage, installation.warehouse_url, window)
         if built.failures:
             # Permanent until the data or the model changes: trying again as it is would only fail again.
             raise dg.Failure("dbt: " + "; ".join(built.failures), allow_retries=False)
@@ -89,36 +120,22 @@ def _layer(
     return models
 
 
-def _dagster_events(context: dg.AssetExecutionContext, manifest: Path, built: dbt.Built) -> Iterator[Any]:
-    """The materialisations and check results of a build, by dagster-dbt's own translation of dbt's events."""
-    translator = Translator()
-    content = json.loads(manifest.read_text())
-    for event in built.events:
-        message = DbtCoreCliEventMessage(raw_event=event, event_history_metadata={})
-        for result in message.to_default_asset_events(content, translator, context):
-            if isinstance(result, dg.Output):
-                unique_id = event["data"]["node_info"]["unique_id"]
-                if unique_id in built.unsound:
-                    # Not materialised, then: the same command makes it again, and nothing is built on it meanwhile.
-                    continue
-                yield dg.Output(
-                    None,
-                    result.output_name,
-                    metadata={
-                        **result.metadata,
-                        **({"rows_written": built.rows[unique_id]} if built.rows.get(unique_id) else {}),
-                    },
-                )
-            else:
-                yield result
+def _check(key: dg.AssetCheckKey, test: Mapping[str, Any]) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        name=key.name,
+        asset=key.asset_key,
+        description=test.get("description") or None,
+        # What hangs on the model waits for it, and is not made if it fails.
+        blocking=str(test["config"].get("severity") or "error").lower() == "error",
+    )
 
 
-def docs_site(manifest: Path) -> dg.AssetsDefinition:
+def docs_site(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
     """The dbt docs site as an asset: one page, self-contained."""
     models = [
         Translator().get_asset_key(node)
-        for node in json.loads(manifest.read_text())["nodes"].values()
-        if node["resource_type"] == "model" and node["fqn"][1] in (DIMENSIONS, MARTS)
+        for node in manifest["nodes"].values()
+        if node["resource_type"] in BUILT and node["schema"] in (DIMENSIONS, MARTS)
     ]
 
     @dg.asset(

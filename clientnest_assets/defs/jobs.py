@@ -7,39 +7,62 @@ landed; then the days that its rows may still change are closed anew; then what 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from clientnest_assets.defs.dbt import DIMENSIONS, FACTS, MARTS, STAGING
+from clientnest_assets.defs.dbt import DIMENSIONS, FACTS, INTERMEDIATE, LAYERS, MARTS, REFERENCE, STAGING
 from clientnest_assets.defs.events import ROLLUPS
 from clientnest_assets.defs.models import MODELS, PREDICTIONS
-from clientnest_assets.defs.partitions import Partitions
+from clientnest_assets.defs.partitions import WINDOWED, Partitions
 
-REFRESH, LAND, CLOSE, PREDICT, TRAIN = "refresh_today", "land_day", "close_window", "predict_day", "train"
+REFRESH, LAND, CLOSE, CORRECT, PREDICT, TRAIN = (
+    "refresh_today",
+    "land_day",
+    "close_window",
+    "correct_days",
+    "predict_day",
+    "train",
+)
+RETRY_FAILED_ONLY = {"dagster/retry_strategy": "FROM_ASSET_FAILURE"}
+"""A retry makes what failed and what hangs on it. By steps, as Dagster does otherwise, it would make whole layers."""
 
 
 def jobs(partitions: Partitions) -> list[UnresolvedAssetJobDefinition]:
     """The jobs, each over one kind of partition."""
     groups = dg.AssetSelection.groups
+    windowed = dg.AssetSelection.tag(WINDOWED, "")
+    # Part of the intermediate layer is for dimensions, part for facts and marts.
+    after_facts = groups(INTERMEDIATE) & windowed.downstream()
 
     def daily(name: str, selection: dg.AssetSelection, description: str) -> UnresolvedAssetJobDefinition:
-        return dg.define_asset_job(name, selection, partitions_def=partitions.daily, description=description)
+        return dg.define_asset_job(
+            name, selection, partitions_def=partitions.daily, description=description, tags=RETRY_FAILED_ONLY
+        )
 
     return [
         daily(
             REFRESH,
-            groups("raw", ROLLUPS, "warehouse", STAGING, DIMENSIONS, FACTS, MARTS),
+            groups("raw", ROLLUPS, "warehouse", *LAYERS),
             "Today as far as it has come: raw tables, dimensions, facts and marts.",
         ),
         daily(
             LAND,
-            groups("raw", ROLLUPS, "warehouse", STAGING, DIMENSIONS),
+            groups("raw", ROLLUPS, "warehouse", REFERENCE, STAGING, INTERMEDIATE, DIMENSIONS) - after_facts,
             "A day's rows, from the app and the inbox into the warehouse.",
         ),
         daily(
             CLOSE,
-            groups(FACTS, "features", MARTS, "docs"),
+            groups(FACTS, "features", MARTS, "docs") | after_facts,
             "The days that newly landed rows may still change: facts, features, marts and the docs site.",
+        ),
+        daily(
+            CORRECT,
+            windowed | groups("features"),
+            "Days long closed that a late or restated row is about: facts, features and marts by day.",
         ),
         daily(PREDICT, groups(PREDICTIONS), "The scores of the posts that wait at the day's end."),
         dg.define_asset_job(
-            TRAIN, groups(MODELS), partitions_def=partitions.weekly, description="Every model, for one week."
+            TRAIN,
+            groups(MODELS),
+            partitions_def=partitions.weekly,
+            description="Every model, for one week.",
+            tags=RETRY_FAILED_ONLY,
         ),
     ]

@@ -187,7 +187,8 @@ def _predictions_of_day(installation: Installation, day: date, known: _Known) ->
 
 def _posts_and_outcomes(installation: Installation) -> tuple[pl.DataFrame, pl.DataFrame]:
     url = installation.warehouse_url
-    return read_table(url, DIMENSIONS, "dim_post", POSTS), read_table(url, FACTS, "fact_posts", OUTCOMES)
+    posts = read_table(url, DIMENSIONS, "dim_post", POSTS, where="is_known")
+    return posts, read_table(url, FACTS, "fact_posts", OUTCOMES)
 
 
 def _features(installation: Installation) -> FeatureFrames:

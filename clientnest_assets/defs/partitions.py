@@ -58,6 +58,8 @@ def by_day(context: dg.AssetExecutionContext, days: Mapping[date, Mapping[str, o
         context.add_asset_metadata(figures, asset_key=key, partition_key=day.isoformat())
 
 
+WINDOWED = "clientnest/windowed"
+"""Tag: a model of dbt that is built by window."""
 LOOKS_AHEAD = "clientnest/looks_ahead_days"
 """Tag: a partition is made of so many days after its own too, and is made again while they pass."""
 LOOKS_BACK = "clientnest/looks_back"

@@ -6,9 +6,12 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from clientnest_assets.defs.behind import models_behind
 from clientnest_assets.defs.dbt import SETTLED_AFTER_DAYS
-from clientnest_assets.defs.jobs import CLOSE, LAND, PREDICT, REFRESH, TRAIN
+from clientnest_assets.defs.jobs import CLOSE, CORRECT, LAND, PREDICT, REFRESH, TRAIN
 from clientnest_assets.defs.partitions import Partitions
+from clientnest_assets.installation import Installation
+from clientnest_assets.partitions import Window, spans
 
 PARTITION = "dagster/partition"
 MOST_DAYS_A_NIGHT = 31
@@ -70,17 +73,23 @@ def schedules(
     @dg.run_status_sensor(
         run_status=dg.DagsterRunStatus.SUCCESS,
         monitored_jobs=[by_name[LAND]],
-        request_job=by_name[CLOSE],
+        request_jobs=[by_name[CLOSE], by_name[CORRECT]],
         default_status=sensor_status,
     )
-    def close_window_after_landing(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
-        """The landed day and those before it whose posts' numbers came with it."""
-        landed = context.dagster_run.tags.get(PARTITION)
+    def close_window_after_landing(
+        context: dg.RunStatusSensorContext, installation: dg.ResourceParam[Installation]
+    ) -> list[dg.RunRequest] | dg.SkipReason:
+        """The landed day and those before it whose posts' numbers came with it; and days long before that are behind."""
+        landed, run = context.dagster_run.tags.get(PARTITION), context.dagster_run.run_id
         if landed is None:
             return dg.SkipReason("the run was not about one day")
         earliest = str(date.fromisoformat(landed) - timedelta(days=SETTLED_AFTER_DAYS))
         start = max(earliest, partitions.daily.get_first_partition_key() or landed)
-        return dg.RunRequest(run_key=context.dagster_run.run_id, tags={RANGE_START: start, RANGE_END: landed})
+        behind = {day for days in models_behind(installation).values() for day in days if str(day) < start}
+        return [
+            *(_range(CORRECT, run, span) for span in spans(behind)),
+            _range(CLOSE, run, Window.of_days(date.fromisoformat(start), date.fromisoformat(landed))),
+        ]
 
     @dg.run_status_sensor(
         run_status=dg.DagsterRunStatus.SUCCESS,
@@ -98,4 +107,13 @@ def schedules(
     return (
         [refresh_today_every_five_minutes, close_yesterday_nightly, train_weekly],
         [close_window_after_landing, predict_after_closing],
+    )
+
+
+def _range(job: str, landing: str, window: Window) -> dg.RunRequest:
+    """One run of a job over a span of days, once after a landing."""
+    return dg.RunRequest(
+        job_name=job,
+        run_key=f"{landing} {window}",
+        tags={RANGE_START: str(window.start), RANGE_END: str(window.last_day)},
     )

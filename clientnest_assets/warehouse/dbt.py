@@ -19,6 +19,7 @@ from filelock import FileLock
 from clientnest_assets.errors import ClientNestError
 from clientnest_assets.partitions import Window
 from clientnest_assets.settings import DBT_PROJECT
+from clientnest_assets.warehouse.layers import BUILT
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
@@ -37,13 +38,43 @@ class DbtError(ClientNestError):
 
 
 @dataclass(frozen=True)
-class Built:
-    """What a build did. Models go by dbt's unique id."""
+class Model:
+    """A model or seed that was built."""
 
-    events: list[dict[str, Any]]
-    """dbt's structured log events."""
-    rows: dict[str, int]
-    """Rows written, by model."""
+    seconds: float
+    rows: int | None
+    """Rows written: all of a table, the window of a model built by window; None for a view."""
+    sql: str | None
+    """The query as it ran; None for a seed."""
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A data test that ran."""
+
+    status: str
+    """pass, warn, fail or error."""
+    message: str
+    """What dbt said of it."""
+    rows_failing: int | None
+    """None if the test itself could not run."""
+    sql: str
+    """The query of the failing rows, as it ran."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether no row failed."""
+        return self.status == "pass"
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build did. Everything goes by dbt's unique id."""
+
+    models: dict[str, Model]
+    """Models and seeds that were built, whatever their tests say, in the order in which they were done."""
+    tests: dict[str, Tested]
+    """The tests that ran, in order."""
     failures: list[str]
     """What failed and why: models, and tests of severity error."""
     unsound: set[str]
@@ -88,46 +119,71 @@ def prepared_manifest(home: Path) -> Path:
     return file
 
 
-def build(home: Path, warehouse_url: str, models: Iterable[str], window: Window | None = None) -> Built:
-    """Builds the named models and runs the data tests on them, those that reach into other layers too.
+def build(home: Path, warehouse_url: str, nodes: Iterable[str], window: Window | None = None) -> Built:
+    """Builds models and seeds and runs data tests, each in its place: those named and no other.
 
-    A model that fails is told in `failures`; so is each of its tests that could not run.
+    A model that fails is told in `failures`; so is each of the tests that could not run.
 
     Args:
         home: artefacts and logs go below it.
         warehouse_url: where to build.
-        models: their names.
+        nodes: the unique ids of models, seeds and tests.
         window: the days, for models that are built by window.
 
     Raises:
-        DbtError: if dbt could not begin.
+        DbtError: if dbt could not begin, or does not know one of the nodes.
     """
+    environment = connection_environment(warehouse_url)
+    manifest = _manifest(home, environment)
+    wanted = sorted(nodes)
+    if unknown := [node for node in wanted if node not in manifest.nodes]:
+        raise DbtError(f"the dbt project in {DBT_PROJECT} has no {', '.join(unknown)}. Load the definitions anew.")
     arguments = [
         "build",
-        *("--select", *models),
+        *("--select", *(f"fqn:{'.'.join(manifest.nodes[node].fqn)}" for node in wanted)),
         # Unit tests are for whoever changes a model; they say nothing about data.
         *("--exclude-resource-type", "unit_test"),
-        *("--indirect-selection", "eager"),
+        # Tests are among the nodes. Left to itself dbt also runs those of models that are built later.
+        *("--indirect-selection", "empty"),
     ]
-    environment = connection_environment(warehouse_url)
     if window:
         # Not as --vars: after a change of those dbt parses the whole project anew.
         environment |= dict(zip(WINDOW_VARIABLES, (str(window.start), str(window.end)), strict=True))
     events: list[dict[str, Any]] = []
-    manifest = _manifest(home, environment)
     with TemporaryDirectory(dir=home / "dbt") as target:
         # Artefacts of its own, which nobody reads: two chunks may build the same layer at the same time.
         result = _invoke(home, arguments, environment, events, target=Path(target), manifest=manifest)
     finished = list(getattr(result, "results", None) or [])
     if not finished and result is None:
-        raise DbtError(f"dbt {' '.join(arguments)} could not begin:\n{_errors(events)}")
+        raise DbtError(f"dbt build of {', '.join(wanted)} could not begin:\n{_errors(events)}")
     failed = [each for each in finished if str(each.status) in FAILED]
     return Built(
-        events=events,
-        rows={each.node.unique_id: int(each.adapter_response.get("rows_affected", 0)) for each in finished},
+        models={
+            each.node.unique_id: Model(
+                each.execution_time,
+                None if each.node.config.materialized == "view" else int(each.adapter_response.get("rows_affected", 0)),
+                getattr(each.node, "compiled_code", None),
+            )
+            for each in finished
+            if each.node.resource_type in BUILT and str(each.status) == "success"
+        },
+        tests={
+            each.node.unique_id: Tested(
+                str(each.status), each.message or "", each.failures, getattr(each.node, "compiled_code", None) or ""
+            )
+            for each in finished
+            if each.node.resource_type == "test" and str(each.status) != "skipped"
+        },
         failures=[f"{each.node.name}: {each.message or each.status}" for each in failed],
-        unsound={name for each in failed for name in (each.node.unique_id, *each.node.depends_on.nodes)},
+        unsound={name for each in failed for name in _about(each.node)},
     )
+
+
+def _about(node: Any) -> list[str]:
+    """The models that a failure of a node is about: itself, the model that a test is attached to, or all that it reads."""
+    if node.resource_type != "test":
+        return [node.unique_id]
+    return [node.attached_node] if getattr(node, "attached_node", None) else list(node.depends_on.nodes)
 
 
 def generate_docs(home: Path, warehouse_url: str) -> None:

@@ -121,8 +121,22 @@ def test_the_docs_site_explains_the_marts(product: Product, page: Any) -> None:
     page.goto(f"{product.web}/")
     page.get_by_text("Warehouse docs").click()
     page.get_by_role("heading", name="The ClientNest warehouse").wait_for(timeout=60_000)
-    page.goto(f"{product.web}/dbt#!/model/model.clientnest.daily_kpis")
-    page.get_by_text("active_users", exact=True).first.wait_for(timeout=60_000)
+    page.get_by_role("link", name="mrr_movements").click()
+    page.get_by_text("What users who never paid before began to pay.").wait_for(timeout=60_000)
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [
+        ("overview/clientnest", "count(distinct user_id)"),
+        ("metric/metric.clientnest.reach", "It is known of one post at a time"),
+        ("exposure/exposure.clientnest.ten_questions", "platform_performance"),
+        ("analysis/analysis.clientnest.do_people_come_back", "Do people who sign up come back?"),
+    ],
+)
+def test_the_docs_site_has_metrics_exposures_and_questions(product: Product, page: Any, place: str, text: str) -> None:
+    page.goto(f"{product.web}/dbt#!/{place}")
+    page.get_by_text(text).first.wait_for(timeout=60_000)
 
 
 def test_the_api_says_whether_the_warehouse_answers_and_no_event_waits(product: Product) -> None:

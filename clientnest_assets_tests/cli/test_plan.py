@@ -55,8 +55,8 @@ class Company:
         self.definitions = dg.Definitions(assets=assets, executor=dg.in_process_executor)
         self.instance = dg.DagsterInstance.ephemeral()
 
-    def planner(self):
-        return Planner(self.definitions.resolve_asset_graph(), self.instance, CALENDAR)
+    def planner(self, behind=dict):
+        return Planner(self.definitions.resolve_asset_graph(), self.instance, CALENDAR, behind)
 
     def plan(self, over, only="missing", *names):
         planner = self.planner()
@@ -149,12 +149,11 @@ def test_restated_facts_and_what_is_made_of_them_are_planned_again_when_later_da
         ("raw+loaded", day(10), day(10)),
         ("view",),
         ("fact", day(7), day(10)),
-        ("feature", day(10), day(10)),
+        ("feature", day(7), day(10)),
         ("mart",),
     ]
     warehouse.backfill(window(10, 10))
-    # The features of days before the window are made again by whoever asks for those days.
-    assert told(warehouse.plan(window(0, 10))) == [("feature", day(7), day(9))]
+    assert warehouse.plan(window(0, 10)) == []
 
 
 def test_days_before_the_window_are_never_made_for_the_first_time(warehouse):
@@ -192,7 +191,7 @@ def test_all_makes_every_partition_of_the_window_once(warehouse):
         ("view",),
         # Days before the window are made of days in it.
         ("fact", day(0), day(4)),
-        ("feature", day(2), day(4)),
+        ("feature", day(0), day(4)),
         ("mart",),
     ]
     everything = [
@@ -201,17 +200,74 @@ def test_all_makes_every_partition_of_the_window_once(warehouse):
     assert len(everything) == len(set(everything)) == 4 * 10 + 2
 
 
-def test_failed_makes_what_failed_and_nothing_that_was_never_tried(warehouse):
+def test_failed_makes_what_failed_and_what_hangs_on_it_and_nothing_else(warehouse):
     (planned,) = warehouse.plan(window(0, 3), "missing", "raw", "loaded")
     assert warehouse.run(planned).success
     (again,) = warehouse.plan(window(2, 3), "all", "raw", "loaded")
     assert not warehouse.run(again, fail="loaded").success
-    view, *_ = warehouse.plan(window(0, 3), "all", "view")
-    assert not warehouse.run(view, fail="view").success
 
-    assert told(warehouse.plan(window(0, 9), "failed")) == [("loaded", day(2), day(3)), ("view",)]
+    # Days 4 to 9 were never tried. The fact is restated for 3 days: it waits with those, and reads no day alone.
+    assert told(warehouse.plan(window(0, 9), "failed")) == [
+        ("loaded", day(2), day(3)),
+        ("view",),
+        ("fact", day(0), day(3)),
+        ("feature", day(0), day(3)),
+        ("mart",),
+    ]
     warehouse.backfill(window(0, 9), "failed")
     assert warehouse.plan(window(0, 9), "failed") == []
+
+
+def test_failed_without_partitions_takes_along_the_days_that_waited_for_it(warehouse):
+    warehouse.backfill(window(0, 2))
+    warehouse.backfill(window(3, 4), "missing", "raw", "loaded")
+    (view,) = warehouse.plan(window(3, 4), "missing", "view")
+    assert not warehouse.run(view, fail="view").success
+
+    assert told(warehouse.plan(window(0, 9), "failed")) == [
+        ("view",),
+        # Made of days up to three later, and of those before.
+        ("fact", day(0), day(4)),
+        ("feature", day(0), day(4)),
+        ("mart",),
+    ]
+
+
+def test_days_that_late_rows_put_behind_are_made_again_wherever_they_are(warehouse):
+    warehouse.backfill(window(0, 40))
+    behind = {key("fact"): [FIRST + timedelta(days=number) for number in (2, 3, 39, 60)]}
+    planner = warehouse.planner(lambda: behind)
+
+    runs = planner.plan(planner.default_selection(), window(39, 40), Only.MISSING)
+
+    # Day 60 was never made. What is made of the days goes with them, day by day.
+    assert told(runs) == [
+        ("fact", day(2), day(3)),
+        ("fact", day(39), day(39)),
+        ("feature", day(2), day(3)),
+        ("feature", day(39), day(40)),
+        ("mart",),
+    ]
+
+
+def test_a_plan_after_loads_asks_again_what_is_behind_and_does_not_load_twice(warehouse):
+    warehouse.backfill(window(0, 9))
+    behind = {}
+    planner = warehouse.planner(lambda: behind)
+    selected = planner.default_selection()
+    first, *_ = planner.plan(selected, window(10, 10), Only.MISSING)
+    assert warehouse.run(first).success
+
+    behind[key("fact")] = [FIRST + timedelta(days=1)]
+    planner.forget()
+    assert told(planner.plan(selected, window(10, 10), Only.MISSING, after=[first])) == [
+        ("view",),
+        ("fact", day(1), day(1)),
+        ("fact", day(7), day(10)),
+        ("feature", day(1), day(1)),
+        ("feature", day(7), day(10)),
+        ("mart",),
+    ]
 
 
 def test_assets_of_one_step_wait_for_the_latest_of_them_and_the_rest_for_them():

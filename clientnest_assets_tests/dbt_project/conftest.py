@@ -20,7 +20,16 @@ from clientnest_assets.warehouse.load import create_raw_tables
 
 WINDOW = {"min_date": "2025-01-06", "max_date": "2025-01-13"}
 LOADED = ("2024-12-01", "2025-01-20")
-FACTS = ("fact_users_daily", "fact_content_daily", "fact_posts", "fact_social_daily", "fact_ai_daily")
+FACTS = (
+    "fact_users_daily",
+    "fact_content_daily",
+    "fact_posts",
+    "fact_social_daily",
+    "fact_ai_daily",
+    "fact_sessions",
+    "fact_ai_requests",
+    "fact_subscription_events",
+)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,15 @@ from dataclasses import replace
 import pytest
 
 LATER = {"min_date": "2025-01-13", "max_date": "2025-01-14"}
-FACTS_ONLY = ("--select", "path:models/facts", "--exclude-resource-type", "unit_test")
+# A fact reads what is built beside it by window, and views over dimensions that go with a dimension built anew.
+FACTS_ONLY = (
+    *("--select", "path:models/facts", "path:models/intermediate/facts"),
+    *("--exclude-resource-type", "unit_test", "--indirect-selection", "cautious"),
+)
+DIMENSIONS_ONLY = (
+    *("--select", "path:models/dimensions"),
+    *("--exclude-resource-type", "unit_test", "--indirect-selection", "cautious"),
+)
 
 
 @pytest.fixture
@@ -36,7 +44,7 @@ def test_a_window_built_again_replaces_itself(copy):
         update raw.social_posts set published_time = '2025-01-13 00:00+00' where id = 13;
         """
     )
-    copy.build("--select", "dim_post", "--exclude-resource-type", "unit_test", window=None)
+    copy.build(*DIMENSIONS_ONLY, window=None)
     copy.build(*FACTS_ONLY, window=LATER)
     moved = copy.rows("select published_date from facts.fact_posts where post_id = 13")
     assert [str(row["published_date"]) for row in moved] == ["2025-01-13"]
@@ -48,7 +56,69 @@ def test_a_window_built_again_replaces_itself(copy):
     observed = copy.rows("select post_id from facts.fact_content_daily where day = '2025-01-12'")
     assert [row["post_id"] for row in observed] == [91]
     posts = copy.rows("select post_id from facts.fact_posts order by 1")
-    assert [row["post_id"] for row in posts] == [11, 12, 13]
+    assert [row["post_id"] for row in posts] == [11, 12, 13, 92, 93]
+
+
+def test_a_fact_gets_its_key_when_what_it_is_about_arrives(copy):
+    copy.execute(
+        """
+        insert into raw.auth_user
+            (id, email, full_name, subscription_tier, date_joined, is_active, timezone, updated_at, day, source)
+        values (900, 'p', 'p', 'enterprise', '2025-01-01 00:00+00', true, 'Asia/Tokyo', '2025-02-01 00:00+00',
+                '2025-02-01', 'app_database');
+        insert into raw.social_media_accounts
+            (id, user_id, platform, connected_at, updated_at, day, source)
+        values (900, 900, 'twitter', '2025-01-01 00:00+00', '2025-02-01 00:00+00', '2025-02-01', 'app_database')
+        """
+    )
+
+    copy.build(*DIMENSIONS_ONLY, window=None)
+    copy.build(*FACTS_ONLY)
+
+    post = copy.row(
+        """
+        select users.user_id, posts.subscription_tier, accounts.platform, posts.local_published_hour
+        from facts.fact_posts as posts
+        inner join dimensions.dim_user as users using (user_key)
+        inner join dimensions.dim_social_account as accounts using (account_key)
+        where posts.post_id = 91
+        """
+    )
+    assert tuple(post.values()) == (900, "enterprise", "twitter", 21)
+    day = copy.row(
+        "select user_tenure_days, connected_accounts from facts.fact_users_daily where user_id = 900 limit 1"
+    )
+    assert tuple(day.values()) == (5, 1)
+
+
+def test_a_day_is_final_when_the_observations_of_the_29th_day_after_it_are_loaded(copy):
+    copy.execute(
+        """
+        insert into raw.table_days (table_name, day, rows_loaded, loaded_at)
+        values ('post_metrics', '2025-02-05', 0, now()), ('account_metrics', '2025-02-09', 3, now());
+        -- Touched, but not loaded.
+        insert into raw.table_days (table_name, day, touched_at) values ('post_metrics', '2025-02-28', now())
+        """
+    )
+
+    copy.build(*FACTS_ONLY)
+
+    posts = copy.rows("select post_id from facts.fact_posts where is_final order by 1")
+    content = copy.rows("select distinct day from facts.fact_content_daily where is_final")
+    social = copy.rows("select distinct day from facts.fact_social_daily where is_final")
+    assert [row["post_id"] for row in posts] == [11, 92]
+    assert [str(row["day"]) for row in content] == ["2025-01-07"]
+    assert [str(row["day"]) for row in social] == ["2025-01-11"]
+
+
+def test_a_window_says_the_same_whatever_chunk_it_is_built_in(copy):
+    before = copy.facts()
+
+    for first in range(6, 13):
+        window = {"min_date": f"2025-01-{first:02}", "max_date": f"2025-01-{first + 1:02}"}
+        copy.build(*FACTS_ONLY, window=window)
+
+    assert copy.facts() == before
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,63 @@
     )::double precision
 {%- endmacro %}
 
+{#-
+    The quartile of a post's mature score among its platform's posts of the 90 days before; a score on a boundary
+    is in the lower one. Null without a score or without such posts.
+#}
+{% macro performance_tier(score, quartiles) -%}
+    case
+        when {{ score }} <= {{ quartiles }}[1] then 'Low'
+        when {{ score }} <= {{ quartiles }}[2] then 'Medium'
+        when {{ score }} <= {{ quartiles }}[3] then 'High'
+        when {{ score }} > {{ quartiles }}[3] then 'Viral'
+    end
+{%- endmacro %}
+
+{#- What a subscription event did to the user's monthly recurring revenue. #}
+{% macro mrr_movement(mrr_before, mrr_after, has_paid_before) -%}
+    case
+        when {{ mrr_before }} = {{ mrr_after }} then 'none'
+        when {{ mrr_before }} = 0 and {{ has_paid_before }} then 'reactivated'
+        when {{ mrr_before }} = 0 then 'new'
+        when {{ mrr_after }} = 0 then 'churned'
+        when {{ mrr_before }} < {{ mrr_after }} then 'expansion'
+        else 'contraction'
+    end
+{%- endmacro %}
+
+{#-
+    Platforms restate numbers for 28 days. A post of a day's last hour is 28 days old on the 29th day after, so what
+    is told of a day is final once that day of the observations is loaded; not by the clock, so that a day built
+    again says the same.
+#}
+{% macro is_final(day, last_loaded_day) -%}
+    coalesce({{ day }} + 29 <= {{ last_loaded_day }}, false)
+{%- endmacro %}
+
+{#- The row of a type 2 dimension held at a moment. #}
+{% macro held_at(version, moment) -%}
+    ({{ version }}.valid_from <= {{ moment }} and coalesce({{ version }}.valid_to, 'infinity') > {{ moment }})
+{%- endmacro %}
+
+{#- The row of a type 2 dimension held at the last instant of a UTC day. #}
+{% macro held_at_end_of(version, day) -%}
+    (
+        {{ version }}.valid_from < {{ end_of_day(day) }}
+        and coalesce({{ version }}.valid_to, 'infinity') >= {{ end_of_day(day) }}
+    )
+{%- endmacro %}
+
+{#- The day of a moment by the clock of a time zone. #}
+{% macro local_day(moment, timezone) -%}
+    ({{ moment }} at time zone {{ timezone }})::date
+{%- endmacro %}
+
+{#- The hour of a moment, 0 to 23, by the clock of a time zone. #}
+{% macro local_hour(moment, timezone) -%}
+    extract(hour from {{ moment }} at time zone {{ timezone }})::integer
+{%- endmacro %}
+
 {#- A text key out of a natural key and the moment from which the row holds. #}
 {% macro version_key(natural_key, valid_from) -%}
     md5({{ natural_key }}::text || '@' || (extract(epoch from {{ valid_from }}) * 1000000)::bigint::text)

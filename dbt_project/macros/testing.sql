@@ -13,7 +13,9 @@
         {%- set tested = graph.nodes[model.attached_node] -%}
         {%- set window_column = tested.config.meta.get("window_column") -%}
         {%- if window_column and tested.alias == relation.identifier -%}
-            {%- do conditions.append(in_window(window_column)) -%}
+            {%- do conditions.append(
+                in_window(window_column, whole_weeks=tested.config.meta.get("whole_weeks", false))
+            ) -%}
         {%- endif -%}
     {%- endif -%}
     {%- if conditions -%}
@@ -50,4 +52,26 @@
         not execute or flags.WHICH != "build"
         or model.attached_node is none or model.attached_node in selected_resources
     ) }}
+{%- endmacro %}
+
+{#- The same for a singular test, as a condition on a date column. #}
+{% macro in_tested_window(column, days_before=0, whole_weeks=false) -%}
+    {%- if given_date("min_date") and given_date("max_date") -%}
+        {{ in_window(column, days_before=days_before, whole_weeks=whole_weeks) }}
+    {%- else -%}
+        true
+    {%- endif -%}
+{%- endmacro %}
+
+{#-
+    The same for what a fact is compared with, which is not built by window: without one, the days from the first to
+    the last that the fact holds.
+#}
+{% macro in_tested_days(column, fact, window_column="day") -%}
+    {%- if given_date("min_date") and given_date("max_date") -%}
+        {{ in_window(column) }}
+    {%- else -%}
+        {{ column }} between
+        (select min({{ window_column }}) from {{ fact }}) and (select max({{ window_column }}) from {{ fact }})
+    {%- endif -%}
 {%- endmacro %}

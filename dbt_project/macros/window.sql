@@ -1,6 +1,7 @@
 {#
     The window a run is about: the variables min_date (inclusive) and max_date (exclusive), UTC days.
-    Every windowed model reads them here, so that a run without them fails and says why.
+    Every windowed model reads them here, so that a run without them fails and says why. Where a row is about a whole
+    week, whole_weeks reaches over every week that the window touches; the model says so in config.meta.whole_weeks.
 
     They may also come as CLIENTNEST_DBT_MIN_DATE and CLIENTNEST_DBT_MAX_DATE: after a change of --vars dbt
     parses the whole project anew, some seconds that a backfill would pay for each of its chunks.
@@ -11,7 +12,7 @@
     {{ return(var(name, none) or env_var("CLIENTNEST_DBT_" ~ name | upper, "") or none) }}
 {%- endmacro %}
 
-{% macro window_dates() -%}
+{% macro window_dates(whole_weeks=false) -%}
     {#- While dbt only parses or documents there is no run, hence no window. -#}
     {%- if not execute or flags.WHICH == "generate" -%}
         {{ return({"min": "1970-01-01", "max": "1970-01-02"}) }}
@@ -34,12 +35,16 @@
             ~ " (exclusive)."
         ) }}
     {%- endif -%}
+    {%- if whole_weeks -%}
+        {%- set from_date = from_date - modules.datetime.timedelta(days=from_date.weekday()) -%}
+        {%- set to_date = to_date + modules.datetime.timedelta(days=(7 - to_date.weekday()) % 7) -%}
+    {%- endif -%}
     {{ return({"min": from_date.isoformat(), "max": to_date.isoformat()}) }}
 {%- endmacro %}
 
 {#- First day of the window, as a date. #}
-{% macro window_start() -%}
-    date '{{ window_dates()["min"] }}'
+{% macro window_start(whole_weeks=false) -%}
+    date '{{ window_dates(whole_weeks)["min"] }}'
 {%- endmacro %}
 
 {#- The day after the last day of the window, as a date. #}
@@ -48,8 +53,8 @@
 {%- endmacro %}
 
 {#- A condition on a date column: its day is in the window. days_before reaches back for rolling sums. #}
-{% macro in_window(column, days_before=0) -%}
-    {%- set dates = window_dates() -%}
+{% macro in_window(column, days_before=0, whole_weeks=false) -%}
+    {%- set dates = window_dates(whole_weeks) -%}
     ({{ column }} >= date '{{ dates["min"] }}'
     {%- if days_before %} - {{ days_before }}{% endif %} and {{ column }} < date '{{ dates["max"] }}')
 {%- endmacro %}

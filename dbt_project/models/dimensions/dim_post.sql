@@ -16,12 +16,13 @@ with posts as (
 
 authors as (
 
-    select
+    -- Of a deleted author too: what was published before stays where it was on the author's clock.
+    select distinct
         user_id,
         timezone,
         is_timezone_known
     from {{ ref('dim_user') }}
-    where is_current
+    where is_known
 
 )
 

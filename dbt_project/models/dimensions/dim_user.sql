@@ -57,7 +57,7 @@ told as (
         subscription_tier,
         is_active,
         deleted_at is not null as is_deleted,
-        1 as precedence
+        null as subscription_event_id
     from versions
 
     union all
@@ -68,7 +68,7 @@ told as (
         coalesce(to_tier, 'free') as subscription_tier,
         null as is_active,
         null as is_deleted,
-        0 as precedence
+        subscription_event_id
     from subscription_events
 
 ),
@@ -90,7 +90,8 @@ observations as (
         told.user_id asc,
         greatest(told.observed_at, users.joined_at),
         told.observed_at desc,
-        told.precedence desc
+        -- Of one moment a version has the last word, then the later event.
+        told.subscription_event_id desc nulls first
 
 ),
 

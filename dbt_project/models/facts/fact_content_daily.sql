@@ -1,14 +1,24 @@
 {{ config(
-    meta={'window_column': 'day'},
+    meta={'window_column': 'day', 'looks_back': true, 'looks_ahead_days': 29},
     indexes=[
         {'columns': ['post_id', 'day']},
         {'columns': ['user_id', 'day']},
+        {'columns': ['account_id', 'day']},
+        {'columns': ['platform', 'day']},
     ]
 ) }}
 
-with post_metrics as (
+with deleted_posts as (
+
+    select post_id from {{ ref('stg_app__social_posts') }}
+    where deleted_at is not null
+
+),
+
+post_metrics as (
 
     select * from {{ ref('stg_app__post_metrics') }}
+    where post_id not in (select deleted_posts.post_id from deleted_posts)
 
 ),
 
@@ -54,6 +64,31 @@ steps as (
 posts as (
 
     select * from {{ ref('dim_post') }}
+    where is_known
+
+),
+
+users as (
+
+    select * from {{ ref('dim_user') }}
+    where is_known
+
+),
+
+accounts as (
+
+    select * from {{ ref('dim_social_account') }}
+    where is_known
+
+),
+
+loaded as (
+
+    select max(day) as last_day
+    from {{ ref('stg_loads__table_days') }}
+    where
+        table_name = 'post_metrics'
+        and rows_loaded is not null
 
 )
 
@@ -61,10 +96,14 @@ select
     -- keys
     steps.post_id,
     steps.day,
+    coalesce(posts.post_key, {{ unknown_id() }}) as post_key,
     posts.user_id,
+    coalesce(users.user_key, {{ unknown_key() }}) as user_key,
+    coalesce(users.subscription_tier, {{ unknown_key() }}) as subscription_tier,
     posts.account_id,
-    posts.platform,
-    posts.content_category,
+    coalesce(accounts.account_key, {{ unknown_key() }}) as account_key,
+    coalesce(posts.platform, {{ unknown_key() }}) as platform,
+    coalesce(posts.content_category, 'Unknown') as content_category,
 
     -- when
     steps.collected_at as observed_at,
@@ -89,7 +128,19 @@ select
     {{ engagement_total('steps.likes', 'steps.comments', 'steps.shares') }} as engagement_total,
     {{ engagement_score('steps.likes', 'steps.comments', 'steps.shares') }} as engagement_score,
     {{ ratio(engagement_total('steps.likes', 'steps.comments', 'steps.shares'), 'steps.reach') }} as engagement_rate,
-    {{ ratio('steps.clicks', 'steps.impressions') }} as click_through_rate
+    {{ ratio('steps.clicks', 'steps.impressions') }} as click_through_rate,
+
+    -- whether any of it can still change
+    {{ is_final('steps.day', 'loaded.last_day') }} as is_final
 from steps
+cross join loaded
 left join posts on steps.post_id = posts.post_id
+left join users
+    on
+        posts.user_id = users.user_id
+        and {{ held_at_end_of('users', 'steps.day') }}
+left join accounts
+    on
+        posts.account_id = accounts.account_id
+        and {{ held_at_end_of('accounts', 'steps.day') }}
 where {{ in_window('steps.day') }}

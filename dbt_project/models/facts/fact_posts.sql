@@ -1,8 +1,9 @@
 {{ config(
-    meta={'window_column': 'published_date'},
+    meta={'window_column': 'published_date', 'looks_back': true, 'looks_ahead_days': 29},
     unique_key='post_id',
     indexes=[
         {'columns': ['published_date']},
+        {'columns': ['platform', 'published_date']},
         {'columns': ['user_id', 'published_at']},
         {'columns': ['account_id', 'published_at']},
     ]
@@ -10,7 +11,9 @@
 
 with posts as (
 
-    select *
+    select
+        *,
+        {{ utc_day('published_at') }} as published_date
     from {{ ref('dim_post') }}
     where
         status = 'published'
@@ -18,41 +21,74 @@ with posts as (
 
 ),
 
-observations as (
+outcomes as (
+
+    select * from {{ ref('int_post_outcomes') }}
+    where {{ in_window('published_date', days_before=90) }}
+
+),
+
+publication_days as (
+
+    select distinct
+        platform,
+        published_date
+    from posts
+
+),
+
+-- The quartiles of the scores of the 90 days before each day of publication.
+boundaries as (
 
     select
-        post_metrics.*,
-        -- Hours, because a day of 23 or 25 hours must not move the label.
-        posts.published_at + interval '168 hours' as matures_at
-    from {{ ref('stg_app__post_metrics') }} as post_metrics
-    inner join posts on post_metrics.post_id = posts.post_id
-    where post_metrics.day >= {{ window_start() }}
+        publication_days.platform,
+        publication_days.published_date,
+        percentile_cont(array[0.25, 0.5, 0.75]) within group (order by outcomes.mature_engagement_score) as quartiles
+    from publication_days
+    inner join outcomes
+        on
+            publication_days.platform = outcomes.platform
+            and publication_days.published_date - 90 <= outcomes.published_date
+            and publication_days.published_date > outcomes.published_date
+    where outcomes.mature_engagement_score is not null
+    group by 1, 2
 
 ),
 
-latest as (
+users as (
 
-    select distinct on (post_id) *
-    from observations
-    order by post_id asc, collected_at desc, post_metric_id desc
+    select * from {{ ref('dim_user') }}
+    where is_known
 
 ),
 
-mature as (
+accounts as (
 
-    select distinct on (post_id) *
-    from observations
-    where collected_at >= matures_at
-    order by post_id, collected_at, post_metric_id
+    select * from {{ ref('dim_social_account') }}
+    where is_known
+
+),
+
+loaded as (
+
+    select max(day) as last_day
+    from {{ ref('stg_loads__table_days') }}
+    where
+        table_name = 'post_metrics'
+        and rows_loaded is not null
 
 )
 
 select
     -- keys
     posts.post_id,
-    {{ utc_day('posts.published_at') }} as published_date,
+    posts.published_date,
+    posts.post_key,
     posts.user_id,
+    coalesce(users.user_key, {{ unknown_key() }}) as user_key,
+    coalesce(users.subscription_tier, {{ unknown_key() }}) as subscription_tier,
     posts.account_id,
+    coalesce(accounts.account_key, {{ unknown_key() }}) as account_key,
     posts.platform,
 
     -- what was posted
@@ -67,32 +103,49 @@ select
     posts.scheduled_at,
     posts.published_at,
     posts.author_timezone,
-    (posts.published_at at time zone posts.author_timezone)::date as local_published_date,
-    extract(hour from posts.published_at at time zone posts.author_timezone)::integer as local_published_hour,
+    {{ local_day('posts.published_at', 'posts.author_timezone') }} as local_published_date,
+    {{ local_hour('posts.published_at', 'posts.author_timezone') }} as local_published_hour,
 
     -- counts so far
-    latest.collected_at as observed_at,
-    latest.likes,
-    latest.comments,
-    latest.shares,
-    latest.clicks,
-    latest.reach,
-    latest.impressions,
+    outcomes.observed_at,
+    outcomes.likes,
+    outcomes.comments,
+    outcomes.shares,
+    outcomes.clicks,
+    outcomes.reach,
+    outcomes.impressions,
 
     -- engagement so far
-    {{ engagement_total('latest.likes', 'latest.comments', 'latest.shares') }} as engagement_total,
-    {{ engagement_score('latest.likes', 'latest.comments', 'latest.shares') }} as engagement_score,
-    {{ ratio(engagement_total('latest.likes', 'latest.comments', 'latest.shares'), 'latest.reach') }}
+    {{ engagement_total('outcomes.likes', 'outcomes.comments', 'outcomes.shares') }} as engagement_total,
+    {{ engagement_score('outcomes.likes', 'outcomes.comments', 'outcomes.shares') }} as engagement_score,
+    {{ ratio(engagement_total('outcomes.likes', 'outcomes.comments', 'outcomes.shares'), 'outcomes.reach') }}
         as engagement_rate,
-    {{ ratio('latest.clicks', 'latest.impressions') }} as click_through_rate,
+    {{ ratio('outcomes.clicks', 'outcomes.impressions') }} as click_through_rate,
 
     -- engagement 7 days after publication
-    mature.collected_at as mature_at,
-    mature.likes as mature_likes,
-    mature.comments as mature_comments,
-    mature.shares as mature_shares,
-    {{ engagement_total('mature.likes', 'mature.comments', 'mature.shares') }} as mature_engagement_total,
-    {{ engagement_score('mature.likes', 'mature.comments', 'mature.shares') }} as mature_engagement_score
+    outcomes.mature_at,
+    outcomes.mature_likes,
+    outcomes.mature_comments,
+    outcomes.mature_shares,
+    {{ engagement_total('outcomes.mature_likes', 'outcomes.mature_comments', 'outcomes.mature_shares') }}
+        as mature_engagement_total,
+    outcomes.mature_engagement_score,
+    {{ performance_tier('outcomes.mature_engagement_score', 'boundaries.quartiles') }} as performance_tier,
+
+    -- whether any of it can still change
+    {{ is_final('posts.published_date', 'loaded.last_day') }} as is_final
 from posts
-left join latest on posts.post_id = latest.post_id
-left join mature on posts.post_id = mature.post_id
+cross join loaded
+left join outcomes on posts.post_id = outcomes.post_id
+left join boundaries
+    on
+        posts.platform = boundaries.platform
+        and posts.published_date = boundaries.published_date
+left join users
+    on
+        posts.user_id = users.user_id
+        and {{ held_at('users', 'posts.published_at') }}
+left join accounts
+    on
+        posts.account_id = accounts.account_id
+        and {{ held_at('accounts', 'posts.published_at') }}

@@ -1,8 +1,9 @@
 {{ config(
-    meta={'window_column': 'day'},
+    meta={'window_column': 'day', 'looks_back': true, 'looks_ahead_days': 29},
     indexes=[
         {'columns': ['account_id', 'day']},
         {'columns': ['user_id', 'day']},
+        {'columns': ['platform', 'day']},
     ]
 ) }}
 
@@ -60,7 +61,14 @@ steps as (
 accounts as (
 
     select * from {{ ref('dim_social_account') }}
-    where is_current
+    where is_known
+
+),
+
+users as (
+
+    select * from {{ ref('dim_user') }}
+    where is_known
 
 ),
 
@@ -76,14 +84,27 @@ posts_by_day as (
         and {{ in_window_at('published_at') }}
     group by 1, 2
 
+),
+
+loaded as (
+
+    select max(day) as last_day
+    from {{ ref('stg_loads__table_days') }}
+    where
+        table_name = 'account_metrics'
+        and rows_loaded is not null
+
 )
 
 select
     -- keys
     steps.account_id,
     steps.day,
+    coalesce(accounts.account_key, {{ unknown_key() }}) as account_key,
     accounts.user_id,
-    accounts.platform,
+    coalesce(users.user_key, {{ unknown_key() }}) as user_key,
+    coalesce(users.subscription_tier, {{ unknown_key() }}) as subscription_tier,
+    coalesce(accounts.platform, {{ unknown_key() }}) as platform,
 
     -- audience
     steps.collected_at as observed_at,
@@ -101,9 +122,20 @@ select
     {{ engagement_category('steps.known_engagement_rate') }} as engagement_category,
 
     -- on the day
-    coalesce(posts_by_day.posts_published, 0)::integer as posts_published
+    coalesce(posts_by_day.posts_published, 0)::integer as posts_published,
+
+    -- whether any of it can still change
+    {{ is_final('steps.day', 'loaded.last_day') }} as is_final
 from steps
-left join accounts on steps.account_id = accounts.account_id
+cross join loaded
+left join accounts
+    on
+        steps.account_id = accounts.account_id
+        and {{ held_at_end_of('accounts', 'steps.day') }}
+left join users
+    on
+        accounts.user_id = users.user_id
+        and {{ held_at_end_of('users', 'steps.day') }}
 left join posts_by_day
     on steps.account_id = posts_by_day.account_id and steps.day = posts_by_day.day
 where {{ in_window('steps.day') }}

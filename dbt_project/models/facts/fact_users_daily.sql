@@ -1,182 +1,14 @@
 {{ config(
-    meta={'window_column': 'day'},
+    meta={'window_column': 'day', 'looks_back': true, 'looks_ahead_days': 29},
     indexes=[
         {'columns': ['user_id', 'day']},
+        {'columns': ['subscription_tier', 'day']},
     ]
 ) }}
 
 with days as (
 
     select generate_series({{ window_start() }}, {{ window_end() }} - 1, interval '1 day')::date as day
-
-),
-
-posts as (
-
-    select
-        user_id,
-        created_at,
-        published_at,
-        status
-    from {{ ref('dim_post') }}
-
-),
-
-accounts as (
-
-    select
-        user_id,
-        {{ utc_day('connected_at') }} as day,
-        count(*) as accounts
-    from {{ ref('dim_social_account') }}
-    where is_current
-    group by 1, 2
-
-),
-
--- What each user did, a row a day on which there was something. The 6 days before the window are there
--- for the sums over 7 days.
-sessions_by_day as (
-
-    select
-        user_id,
-        day,
-        count(*) as sessions,
-        coalesce(sum(duration_seconds), 0)::bigint as session_seconds
-    from {{ ref('stg_app__user_sessions') }}
-    where {{ in_window('day', days_before=6) }}
-    group by 1, 2
-
-),
-
-posts_created_by_day as (
-
-    select
-        user_id,
-        {{ utc_day('created_at') }} as day,
-        count(*) as posts_created
-    from posts
-    where {{ in_window_at('created_at', days_before=6) }}
-    group by 1, 2
-
-),
-
-posts_published_by_day as (
-
-    select
-        user_id,
-        {{ utc_day('published_at') }} as day,
-        count(*) as posts_published
-    from posts
-    where
-        status = 'published'
-        and {{ in_window_at('published_at') }}
-    group by 1, 2
-
-),
-
-ai_requests_by_day as (
-
-    select
-        user_id,
-        {{ utc_day('created_at') }} as day,
-        count(*) as ai_requests
-    from {{ ref('stg_app__ai_requests') }}
-    where {{ in_window_at('created_at') }}
-    group by 1, 2
-
-),
-
--- A day counts for itself and for the 6 days after it.
-last_7_days as (
-
-    select
-        user_id,
-        day + days_later as day,
-        sum(sessions)::bigint as sessions_7d,
-        sum(posts_created)::bigint as posts_created_7d
-    from (
-        select
-            user_id,
-            day,
-            sessions,
-            0 as posts_created
-        from sessions_by_day
-        union all
-        select
-            user_id,
-            day,
-            0 as sessions,
-            posts_created
-        from posts_created_by_day
-    ) as activity
-    cross join generate_series(0, 6) as days_later
-    where {{ in_window('day + days_later') }}
-    group by 1, 2
-
-),
-
-logins as (
-
-    select
-        user_id,
-        day
-    from {{ ref('stg_app__user_sessions') }}
-    where day < {{ window_end() }}
-
-    union all
-
-    select
-        user_id,
-        {{ utc_day('last_login_at') }} as day
-    from {{ ref('stg_app__auth_user_versions') }}
-    where last_login_at < {{ end_of_day(window_end() ~ ' - 1') }}
-
-),
-
-logins_before as (
-
-    select
-        user_id,
-        max(day) as last_login_day
-    from logins
-    where day < {{ window_start() }}
-    group by user_id
-
-),
-
-login_days as (
-
-    select distinct
-        user_id,
-        day
-    from logins
-    where {{ in_window('day') }}
-
-),
-
-accounts_before as (
-
-    select
-        user_id,
-        sum(accounts) as accounts
-    from accounts
-    where day < {{ window_start() }}
-    group by user_id
-
-),
-
-subscriptions as (
-
-    select
-        user_id,
-        mrr,
-        occurred_at as valid_from,
-        lead(occurred_at, 1, 'infinity') over (
-            partition by user_id order by occurred_at, subscription_event_id
-        ) as valid_to
-    from {{ ref('stg_app__subscription_events') }}
-    where occurred_at < {{ end_of_day(window_end() ~ ' - 1') }}
 
 ),
 
@@ -189,91 +21,191 @@ members as (
         users.subscription_tier,
         users.joined_at
     from days
-    inner join {{ ref('dim_user') }} as users
-        on
-            users.valid_from < {{ end_of_day('days.day') }}
-            and coalesce(users.valid_to, 'infinity') >= {{ end_of_day('days.day') }}
+    inner join {{ ref('dim_user') }} as users on {{ held_at_end_of('users', 'days.day') }}
+    where users.is_known
 
 ),
 
--- A session of somebody whose user row has not arrived is a session all the same.
-strangers as (
+-- What each user did, a row a day on which there was something. The 6 days before the window are there
+-- for the sums over 7 days.
+sessions_by_day as (
 
     select
-        sessions_by_day.user_id,
-        sessions_by_day.day
-    from sessions_by_day
-    left join members
-        on
-            sessions_by_day.user_id = members.user_id
-            and sessions_by_day.day = members.day
+        user_id,
+        day,
+        count(*) as sessions,
+        coalesce(sum(duration_seconds), 0)::bigint as session_seconds
+    from {{ ref('int_user_visits') }}
     where
-        members.user_id is null
-        and {{ in_window('sessions_by_day.day') }}
+        is_session
+        and {{ in_window('day', days_before=6) }}
+    group by 1, 2
 
 ),
 
-user_days as (
+posts_created_by_day as (
 
-    select * from members
+    select
+        user_id,
+        {{ utc_day('created_at') }} as day,
+        count(*) as posts_created
+    from {{ ref('dim_post') }}
+    where
+        is_known
+        and {{ in_window_at('created_at', days_before=6) }}
+    group by 1, 2
+
+),
+
+posts_published_by_day as (
+
+    select
+        user_id,
+        {{ utc_day('published_at') }} as day,
+        count(*) as posts_published
+    from {{ ref('dim_post') }}
+    where
+        status = 'published'
+        and {{ in_window_at('published_at') }}
+    group by 1, 2
+
+),
+
+ai_requests_by_day as (
+
+    select
+        user_id,
+        day,
+        count(*) as ai_requests
+    from {{ ref('int_ai_requests') }}
+    where {{ in_window_at('created_at') }}
+    group by 1, 2
+
+),
+
+-- What lasts: of all days before the window, told together on the day before it.
+logins_by_day as (
+
+    select
+        user_id,
+        greatest(day, {{ window_start() }} - 1) as day,
+        max(day) as last_login_day
+    from {{ ref('int_user_visits') }}
+    where day < {{ window_end() }}
+    group by 1, 2
+
+),
+
+accounts as (
+
+    select
+        user_id,
+        valid_from,
+        valid_to
+    from {{ ref('dim_social_account') }}
+    where is_known
+
+),
+
+account_changes as (
+
+    select
+        user_id,
+        {{ utc_day('valid_from') }} as day,
+        1 as accounts
+    from accounts
 
     union all
 
     select
         user_id,
+        {{ utc_day('valid_to') }} as day,
+        -1 as accounts
+    from accounts
+    where valid_to is not null
+
+),
+
+accounts_by_day as (
+
+    select
+        user_id,
+        greatest(day, {{ window_start() }} - 1) as day,
+        sum(accounts) as account_change
+    from account_changes
+    where day < {{ window_end() }}
+    group by 1, 2
+
+),
+
+revenue_by_day as (
+
+    select
+        changes.user_id,
+        days.day,
+        changes.mrr_after as mrr
+    from days
+    inner join {{ ref('int_subscription_changes') }} as changes on {{ held_at_end_of('changes', 'days.day') }}
+    where changes.mrr_after > 0
+
+),
+
+happened as (
+
+    select
+        user_id,
         day,
-        null as user_key,
-        null as subscription_tier,
-        null as joined_at
-    from strangers
+        members.user_key,
+        members.subscription_tier,
+        members.joined_at,
+        coalesce(sessions_by_day.sessions, 0) as sessions,
+        coalesce(sessions_by_day.session_seconds, 0) as session_seconds,
+        coalesce(posts_created_by_day.posts_created, 0) as posts_created,
+        coalesce(posts_published_by_day.posts_published, 0) as posts_published,
+        coalesce(ai_requests_by_day.ai_requests, 0) as ai_requests,
+        coalesce(accounts_by_day.account_change, 0) as account_change,
+        coalesce(revenue_by_day.mrr, 0) as mrr,
+        logins_by_day.last_login_day
+    from members
+    full outer join sessions_by_day using (user_id, day)
+    full outer join posts_created_by_day using (user_id, day)
+    full outer join posts_published_by_day using (user_id, day)
+    full outer join ai_requests_by_day using (user_id, day)
+    full outer join logins_by_day using (user_id, day)
+    full outer join accounts_by_day using (user_id, day)
+    full outer join revenue_by_day using (user_id, day)
 
 ),
 
 measured as (
 
     select
-        user_days.user_id,
-        user_days.day,
-        user_days.user_key,
-        user_days.subscription_tier,
-        {{ whole_days('user_days.joined_at', 'user_days.day') }} as user_tenure_days,
+        *,
+        sum(sessions) over last_7_days as sessions_7d,
+        sum(posts_created) over last_7_days as posts_created_7d,
+        sum(account_change) over so_far as connected_accounts,
+        day - max(last_login_day) over so_far as days_since_last_login,
+        {{ whole_days('joined_at', 'day') }} as user_tenure_days
+    from happened
+    window
+        so_far as (partition by user_id order by day),
+        last_7_days as (
+            partition by user_id order by day range between interval '6 days' preceding and current row
+        )
 
-        coalesce(sessions_by_day.sessions, 0) as sessions,
-        coalesce(sessions_by_day.session_seconds, 0) as session_seconds,
-        coalesce(posts_created_by_day.posts_created, 0) as posts_created,
-        coalesce(posts_published_by_day.posts_published, 0) as posts_published,
-        coalesce(ai_requests_by_day.ai_requests, 0) as ai_requests,
-        coalesce(last_7_days.sessions_7d, 0) as sessions_7d,
-        coalesce(last_7_days.posts_created_7d, 0) as posts_created_7d,
+),
 
-        user_days.day
-        - greatest(logins_before.last_login_day, max(login_days.day) over so_far) as days_since_last_login,
-        coalesce(accounts_before.accounts, 0) + coalesce(sum(accounts.accounts) over so_far, 0)
-            as connected_accounts,
-        coalesce(subscriptions.mrr, 0) as mrr
-    from user_days
-    left join sessions_by_day
-        on user_days.user_id = sessions_by_day.user_id and user_days.day = sessions_by_day.day
-    left join posts_created_by_day
-        on user_days.user_id = posts_created_by_day.user_id and user_days.day = posts_created_by_day.day
-    left join posts_published_by_day
-        on user_days.user_id = posts_published_by_day.user_id and user_days.day = posts_published_by_day.day
-    left join ai_requests_by_day
-        on user_days.user_id = ai_requests_by_day.user_id and user_days.day = ai_requests_by_day.day
-    left join last_7_days
-        on user_days.user_id = last_7_days.user_id and user_days.day = last_7_days.day
-    left join login_days
-        on user_days.user_id = login_days.user_id and user_days.day = login_days.day
-    left join accounts
-        on user_days.user_id = accounts.user_id and user_days.day = accounts.day
-    left join logins_before on user_days.user_id = logins_before.user_id
-    left join accounts_before on user_days.user_id = accounts_before.user_id
-    left join subscriptions
-        on
-            user_days.user_id = subscriptions.user_id
-            and subscriptions.valid_from < {{ end_of_day('user_days.day') }}
-            and subscriptions.valid_to >= {{ end_of_day('user_days.day') }}
-    window so_far as (partition by user_days.user_id order by user_days.day)
+user_days as (
+
+    select * from measured
+    where
+        {{ in_window('day') }}
+        -- Who does something, or pays, and whose own row has not arrived, does so all the same.
+        and (
+            user_key is not null
+            or sessions + posts_created + posts_published + ai_requests > 0
+            or mrr > 0
+        )
 
 )
 
@@ -281,10 +213,10 @@ select
     -- keys
     user_id,
     day,
-    user_key,
+    coalesce(user_key, {{ unknown_key() }}) as user_key,
 
     -- as of the day's end
-    subscription_tier,
+    coalesce(subscription_tier, {{ unknown_key() }}) as subscription_tier,
     mrr::numeric(12, 2) as mrr,
     user_tenure_days,
     days_since_last_login,
@@ -307,4 +239,4 @@ select
     {{ churn_risk(
         'user_tenure_days', 'days_since_last_login', 'sessions_7d', 'posts_created_7d', 'connected_accounts'
     ) }} as churn_risk
-from measured
+from user_days
