@@ -110,7 +110,10 @@ def _warehouse_rows(session: Session) -> dict[str, int]:
 def _assets(session: Session) -> dict[str, dict[str, Any]]:
     from dagster import DagsterEventType
 
+    from clientnest_assets.defs.behind import models_behind
+
     graph = session.definitions.resolve_asset_graph()
+    behind = models_behind(session.installation)
     event = DagsterEventType.ASSET_MATERIALIZATION
     storage = session.instance.event_log_storage
     found = {}
@@ -123,6 +126,7 @@ def _assets(session: Session) -> dict[str, dict[str, Any]]:
                 "last_partition": done[-1] if done else None,
                 "materialised": len(known & set(done)),
                 "partitions": len(known),
+                "behind": len(behind.get(key, ())),
             }
         else:
             latest = session.instance.get_latest_materialization_event(key)
@@ -130,6 +134,7 @@ def _assets(session: Session) -> dict[str, dict[str, Any]]:
                 "last_partition": None,
                 "materialised": int(latest is not None),
                 "partitions": 1,
+                "behind": 0,
             }
     return found
 
@@ -163,6 +168,8 @@ def _show(found: dict[str, Any]) -> None:
     for name, asset in found["assets"].items():
         whole = asset["materialised"] == asset["partitions"]
         count = f"{asset['materialised']} of {asset['partitions']}"
+        if asset["behind"]:
+            whole, count = False, f"{count}, {asset['behind']} behind rows that came late"
         assets.add_row(name, asset["last_partition"] or "-", count if whole else f"[yellow]{count}[/]")
     console.print(assets)
     rows = Table("table", "rows", box=None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataframely as dy
 
 from clientnest_assets.contracts.contract import (
+    About,
     Contract,
     count,
     key,
@@ -244,7 +245,16 @@ class ExperimentAssignments(dy.Schema):
 
 APP_TABLES = (
     Contract(
-        "auth_user", "mutable", "updated_at", AuthUser, about=("date_joined", "last_login", "updated_at", "deleted_at")
+        "auth_user",
+        "mutable",
+        "updated_at",
+        AuthUser,
+        about=(
+            # A login writes a new version and changes nothing about the past; another time zone does.
+            About("date_joined", unless_same=("date_joined", "timezone")),
+            About("last_login"),
+            About("updated_at"),
+        ),
     ),
     Contract("user_sessions", "append", "created_at", UserSessions),
     Contract(
@@ -252,18 +262,43 @@ APP_TABLES = (
         "mutable",
         "updated_at",
         SocialMediaAccounts,
-        about=("connected_at", "updated_at", "deleted_at"),
+        about=(About("connected_at", unless_same=("connected_at", "platform")), About("updated_at")),
     ),
     Contract("account_metrics", "append", "collected_at", AccountMetrics),
-    Contract("social_posts", "mutable", "updated_at", SocialPosts, about=("created_at", "published_time")),
-    Contract("post_metrics", "append", "collected_at", PostMetrics, about=("collected_at", "post_id.published_time")),
+    Contract(
+        "social_posts",
+        "mutable",
+        "updated_at",
+        SocialPosts,
+        about=(
+            About("created_at", unless_same=("created_at", "user_id", "account_id", "deleted_at")),
+            About("published_time"),
+        ),
+    ),
+    Contract(
+        "post_metrics",
+        "append",
+        "collected_at",
+        PostMetrics,
+        about=(About("collected_at"), About("post_id.published_time")),
+    ),
     Contract("social_comments", "append", "created_at", SocialComments),
-    Contract("sentiment_analysis", "append", "created_at", SentimentAnalysis, about=("comment_id.created_at",)),
-    Contract("ai_requests", "mutable", "updated_at", AiRequests),
-    Contract("ai_usage_logs", "append", "timestamp", AiUsageLogs, about=("timestamp", "request_id.created_at")),
-    Contract("content_generations", "append", "created_at", ContentGenerations, about=("ai_request_id.created_at",)),
-    Contract("support_tickets", "mutable", "updated_at", SupportTickets, about=("created_at", "resolved_at")),
+    Contract("sentiment_analysis", "append", "created_at", SentimentAnalysis, about=(About("comment_id.created_at"),)),
+    Contract("ai_requests", "mutable", "updated_at", AiRequests, about=(About("created_at"),)),
+    Contract(
+        "ai_usage_logs",
+        "append",
+        "timestamp",
+        AiUsageLogs,
+        about=(About("timestamp"), About("request_id.created_at")),
+    ),
+    Contract(
+        "content_generations", "append", "created_at", ContentGenerations, about=(About("ai_request_id.created_at"),)
+    ),
+    Contract(
+        "support_tickets", "mutable", "updated_at", SupportTickets, about=(About("created_at"), About("resolved_at"))
+    ),
     Contract("subscription_events", "append", "occurred_at", SubscriptionEvents),
-    Contract("experiments", "mutable", "updated_at", Experiments, about=("started_at", "ended_at")),
+    Contract("experiments", "mutable", "updated_at", Experiments, about=(About("started_at"), About("ended_at"))),
     Contract("experiment_assignments", "append", "assigned_at", ExperimentAssignments),
 )

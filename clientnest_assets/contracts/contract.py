@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import dataframely as dy
 import polars as pl
@@ -74,6 +74,15 @@ def personal(description: str, *, nullable: bool = False) -> dy.String:
     return dy.String(nullable=nullable, description=description, metadata={"personal": True})
 
 
+class About(NamedTuple):
+    """A time whose UTC day a row is about."""
+
+    column: str
+    """A column of the row, or `post_id.published_time` for one of the row that it references."""
+    unless_same: tuple[str, ...] = ()
+    """Of a mutable row: a version that changed none of these columns says nothing new about that day."""
+
+
 @dataclass(frozen=True)
 class Contract:
     """One source table. `schema` is what the source sends; `landed_schema` what the lake holds."""
@@ -84,10 +93,9 @@ class Contract:
     """The column whose UTC day is the row's partition."""
     schema: type[dy.Schema]
     origin: Origin = "app_database"
-    about: tuple[str, ...] = ()
-    """The columns that say which business days a row is about, if not the cursor alone: times of its own, or
-    `post_id.published_time` for one of the row that it references. A row that comes late or changes changes what is
-    told of these days."""
+    about: tuple[About, ...] = ()
+    """What says which business days a row is about; without any, the cursor does. A row that comes late, changes or
+    goes changes what is told of these days."""
 
     @property
     def description(self) -> str:

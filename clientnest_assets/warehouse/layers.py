@@ -10,14 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clientnest_assets.errors import ClientNestError
 from clientnest_assets.warehouse.behind import Inputs
 
 BUILT = ("model", "seed")
-
-
-class CycleError(ClientNestError):
-    """Models depend on each other in a circle."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +47,6 @@ def steps(manifest: Mapping[str, Any]) -> list[Step]:
     found: list[Step] = []
     while waiting:
         ready = _ready(waiting)
-        if not ready:
-            raise CycleError(f"these dbt models depend on each other in a circle: {', '.join(sorted(waiting))}")
         left = [_scheme(node) for node in waiting.values()]
         layer, is_windowed = scheme = min(
             ready, key=lambda each: (left.count(each) > len(ready[each]), each[1], each[0])

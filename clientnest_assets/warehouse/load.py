@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from clientnest_assets.contracts import CONTRACTS, DAY, WAREHOUSE_TABLES, Contract
-from clientnest_assets.contracts.contract import tag
+from clientnest_assets.contracts.contract import About, tag
 from clientnest_assets.contracts.postgres import literal, quote, raw_tables
 from clientnest_assets.errors import ClientNestError
 from clientnest_assets.lake import Lake, LakeTable
@@ -97,41 +97,69 @@ def _note_days(cursor: Any, contract: Contract, window: Window, inside: str, *, 
     cursor.fetchone()
     now = f"select * from {table} where {inside}"
     changed = f"(table gone except all {now}) union all ({now} except all table gone)" if had_rows else now
-    cursor.execute(
-        f"""
-        insert into {days} (table_name, day, rows_loaded, loaded_at)
-        select {literal(contract.name)}, spine.day::date, count(loaded.{quote(DAY)}), clock_timestamp()
-        from generate_series(date {literal(str(window.start))}, date {literal(str(window.last_day))}, '1 day') as spine (day)
-        left join {table} as loaded on loaded.{quote(DAY)} = spine.day::date
-        group by spine.day
-        on conflict (table_name, day) do update set rows_loaded = excluded.rows_loaded, loaded_at = excluded.loaded_at
-        """
-    )
+    first, last = literal(str(window.start)), literal(str(window.last_day))
+    spine = f"generate_series(date {first}, date {last}, '1 day') as spine (day)"
+    about = contract.about or (About(contract.cursor),)
     cursor.execute(
         f"""
         with changed as ({changed}),
-        touched as ({" union ".join(_business_days(contract, column) for column in contract.about or (contract.cursor,))})
+        touched as (
+            {" union all ".join(_business_days(contract, each) for each in about)}
+            -- What said that the day's input is missing says otherwise now, with or without rows.
+            union all
+            select spine.day::date from {spine}
+            where not exists (
+                select from {days} as known
+                where known.table_name = {literal(contract.name)} and known.day = spine.day and known.rows_loaded is not null
+            )
+        )
         insert into {days} (table_name, day, touched_at, touched_by)
         select {literal(contract.name)}, day, clock_timestamp(), pg_current_xact_id()
-        from (select distinct day from touched where day is not null) as days
+        from (select distinct day from touched where day is not null) as distinct_days
         on conflict (table_name, day) do update set touched_at = excluded.touched_at, touched_by = excluded.touched_by
         returning day
         """
     )
-    return tuple(sorted(day for (day,) in cursor.fetchall()))
-
-
-def _business_days(contract: Contract, column: str) -> str:
-    """The UTC days of one of the columns that `Contract.about` names, of the rows of `changed`."""
-    own, _, theirs = column.partition(".")
-    if not theirs:
-        return f"select ({quote(own)} at time zone 'UTC')::date as day from changed"
-    referenced = CONTRACTS[tag(contract.columns[own], "references")]
-    return (
-        f"select (referenced.{quote(theirs)} at time zone 'UTC')::date as day "
-        f"from changed inner join {quote(SCHEMA)}.{quote(referenced.name)} as referenced "
-        f"on changed.{quote(own)} = referenced.{quote(referenced.entity_key)}"
+    touched = tuple(sorted(day for (day,) in cursor.fetchall()))
+    cursor.execute(
+        f"""
+        insert into {days} (table_name, day, rows_loaded, loaded_at)
+        select {literal(contract.name)}, spine.day::date, count(loaded.{quote(DAY)}), clock_timestamp()
+        from {spine} left join {table} as loaded on loaded.{quote(DAY)} = spine.day::date
+        group by spine.day
+        on conflict (table_name, day) do update set rows_loaded = excluded.rows_loaded, loaded_at = excluded.loaded_at
+        """
     )
+    return touched
+
+
+def _business_days(contract: Contract, about: About) -> str:
+    """The UTC days of one time that rows are about, of the rows of `changed`."""
+    own, _, theirs = about.column.partition(".")
+    if theirs:
+        referenced = CONTRACTS[tag(contract.columns[own], "references")]
+        return (
+            f"select (referenced.{quote(theirs)} at time zone 'UTC')::date as day "
+            f"from changed inner join {quote(SCHEMA)}.{quote(referenced.name)} as referenced "
+            f"on changed.{quote(own)} = referenced.{quote(referenced.entity_key)}"
+        )
+    days = f"select (changed.{quote(own)} at time zone 'UTC')::date as day from changed"
+    if not about.unless_same:
+        return days
+    key, cursor = quote(contract.entity_key), quote(contract.cursor)
+    before = ", ".join(f"previous.{quote(name)}" for name in about.unless_same)
+    now = ", ".join(f"changed.{quote(name)}" for name in about.unless_same)
+    return f"""
+        {days}
+        left join lateral (
+            select true as is_known, {before}
+            from {quote(SCHEMA)}.{quote(contract.name)} as previous
+            where previous.{key} = changed.{key} and previous.{cursor} < changed.{cursor}
+            order by previous.{cursor} desc
+            limit 1
+        ) as previous on true
+        where previous.is_known is null or row({now}) is distinct from row({before})
+        """
 
 
 def _lake_table(lake: Lake, contract: Contract) -> LakeTable:

@@ -130,7 +130,7 @@ def metric_sql(metric: Metric, by: Iterable[str] = ()) -> str:
     missing = sorted(metric.needs - set(groups))
     if missing:
         raise MetricError(
-            f"{metric.name} does not add up across {', '.join(missing)} (its additivity is: {metric.additivity}): "
+            f"{metric.name} would be summed over what it does not add up over (its additivity is: {metric.additivity}): "
             f"group by {', '.join(missing)} too"
         )
     columns = [f"{_group(metric, name)} as {name}" for name in groups]

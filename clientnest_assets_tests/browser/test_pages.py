@@ -122,7 +122,7 @@ def test_the_docs_site_explains_the_marts(product: Product, page: Any) -> None:
     page.get_by_text("Warehouse docs").click()
     page.get_by_role("heading", name="The ClientNest warehouse").wait_for(timeout=60_000)
     page.get_by_role("link", name="mrr_movements").click()
-    page.get_by_text("What users who never paid before began to pay.").wait_for(timeout=60_000)
+    page.get_by_text("What users who never paid before began to pay.").first.wait_for(timeout=60_000)
 
 
 @pytest.mark.parametrize(

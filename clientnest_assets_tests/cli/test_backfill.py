@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from clientnest_assets.contracts import APP_TABLES
+from clientnest_assets.defs.behind import models_behind
 from clientnest_assets.sources.landing import quarantine_table, raw_table
 from clientnest_assets.warehouse.load import row_counts
 
@@ -152,3 +153,22 @@ def test_a_window_whose_rows_all_vanished_fails_and_says_how_to_go_on(small_comp
     assert company.backfill(select=selected, only="all", allow_empty=True)
     assert company.lake("raw", "sentiment_analysis").is_empty()
     assert company.lake("raw", "support_tickets").height == tickets
+
+
+def test_a_late_row_changes_the_days_it_is_about_also_those_outside_the_range_given(small_company, tmp_path):
+    company = small_company.copy(tmp_path / "home")
+    ((user, day),) = company.warehouse(
+        "select user_id, min(day) from facts.fact_users_daily where is_active_today group by 1 order by 2, 1 limit 1"
+    )
+    asked = f"select day, sessions, sessions_7d from facts.fact_users_daily where user_id = {user} order by day"
+    before = company.warehouse(asked)
+    company.app(f"insert into user_sessions values (7000001, {user}, '{day} 12:00+00', 60, 'desktop', '203.0.113.9')")
+
+    assert company.backfill(str(day), str(day), only="all")
+
+    # The day itself has one session more, and it and the 6 days after it one more in their last 7 days.
+    assert company.warehouse(asked) == [
+        (each, sessions + (each == day), in_7_days + (day <= each < day + timedelta(days=7)))
+        for each, sessions, in_7_days in before
+    ]
+    assert models_behind(company.installation) == {}

@@ -72,7 +72,15 @@ class Warehouse:
         return result.success, events
 
     def build(self, *arguments: str, window: dict[str, str] | None = WINDOW) -> None:
-        succeeded, events = self.dbt("build", *arguments, window=window)
+        """Builds and tests."""
+        self._succeed("build", *arguments, window=window)
+
+    def run(self, *arguments: str, window: dict[str, str] | None = WINDOW) -> None:
+        """Builds alone."""
+        self._succeed("run", *arguments, window=window)
+
+    def _succeed(self, command: str, *arguments: str, window: dict[str, str] | None) -> None:
+        succeeded, events = self.dbt(command, *arguments, window=window)
         assert succeeded, "\n".join(event.info.msg for event in events if event.info.level == "error")
 
     def note_loaded(self, first: str, last: str) -> None:

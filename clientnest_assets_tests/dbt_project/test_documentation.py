@@ -59,12 +59,11 @@ def test_the_page_of_metrics_tells_the_dictionary(warehouse, compare_snapshot):
     rows = [
         (
             f"[{metric.name}](#!/metric/metric.clientnest.{metric.name})",
-            metric.label,
             metric.unit,
             metric.additivity,
-            ", ".join(dict.fromkeys(f"{reading.mart}.{reading.column}" for reading in metric.readings)) or "–",
-            f"`{metric.expression}` of `{metric.table}`",
-            ", ".join(sorted(metric.needs)) or "–",
+            ", ".join(dict.fromkeys(reading.mart for reading in metric.readings)) or "-",
+            f"`{metric.expression} from {metric.table}`",
+            ", ".join(sorted(metric.needs)) or "-",
         )
         for metric in metrics
     ]

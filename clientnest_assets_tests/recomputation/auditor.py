@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
+import duckdb
 import polars as pl
 
 from clientnest_assets_tests.recomputation.journal import Journal
@@ -37,27 +38,19 @@ def recompute(journal: Journal, first_day: date, last_day: date) -> Recomputed:
             "qualify row_number() over (partition by id order by updated_at desc) = 1"
         )
     for name in FILES:
-        for statement in connection.extract_statements((DEFINITIONS / f"{name}.sql").read_text(encoding="utf-8")):
-            try:
-                connection.execute(statement)
-            except Exception as e: raise SystemExit(f"{statement.query}\n{e}")
+        connection.execute((DEFINITIONS / f"{name}.sql").read_text(encoding="utf-8"))
     return Recomputed(connection)
 
 
 class Recomputed:
     """The recomputed tables, by the names they have in the warehouse."""
 
-    def __init__(self, connection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
 
     def table(self, name: str) -> pl.DataFrame:
         """All rows of a table."""
         return self._connection.execute(f"from audit.{name}").pl()
-
-    def names(self) -> list[str]:
-        """Every table there is."""
-        listed = "select table_name from duckdb_tables() where schema_name = 'audit'"
-        return sorted(name for (name,) in self._connection.execute(listed).fetchall())
 
 
 def _local_time(moment: datetime, zone: str) -> datetime:

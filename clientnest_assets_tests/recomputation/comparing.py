@@ -49,21 +49,30 @@ class Comparison:
         ours, theirs = both.get_column(column), both.get_column(f"{column}|{THEIRS}")
         differs = both.filter(_differs(ours, theirs))
         shown = differs.sort(self.key).select(*self.key, column, f"{column}|{THEIRS}").head(SHOWN).rows()
-        return [
-            f"{self.schema}.{self.table}.{column}: {differs.height} of {both.height} differ, such as "
-            + "; ".join(f"{dict(zip(self.key, row, strict=False))}: {OURS} {row[-2]!r}, {THEIRS} {row[-1]!r}" for row in shown)
-        ] if differs.height else []
+        return (
+            [
+                f"{self.schema}.{self.table}.{column}: {differs.height} of {both.height} differ, such as "
+                + "; ".join(
+                    f"{dict(zip(self.key, row, strict=False))}: {OURS} {row[-2]!r}, {THEIRS} {row[-1]!r}"
+                    for row in shown
+                )
+            ]
+            if differs.height
+            else []
+        )
 
 
 def _differs(ours: pl.Series, theirs: pl.Series) -> pl.Series:
     if ours.dtype.is_float() or theirs.dtype.is_float():
         left, right = ours.cast(pl.Float64), theirs.cast(pl.Float64)
-        most = pl.DataFrame({"left": left.abs(), "right": right.abs()}).max_horizontal()
+        # A change is a difference of numbers around 1, however small it is itself.
+        least = float("_change_" in ours.name)
+        most = pl.DataFrame({"left": left.abs(), "right": right.abs()}).with_columns(least=least).max_horizontal()
         return (left.is_null() != right.is_null()) | ((left - right).abs() > RELATIVE * most).fill_null(value=False)
     if ours.dtype.is_numeric() or theirs.dtype.is_numeric():
         ours, theirs = (each.cast(pl.Decimal(38, 6)) for each in (ours, theirs))
     elif ours.dtype != theirs.dtype:
-        ours, theirs = ours.cast(theirs.dtype), theirs
+        ours = ours.cast(theirs.dtype)
     return ours.ne_missing(theirs)
 
 

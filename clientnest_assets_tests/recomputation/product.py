@@ -131,7 +131,7 @@ class Product:
     def digests(self) -> dict[str, str]:
         """A digest of every row of every table and view of the dimensions, facts and marts, by name."""
         asked = "select table_schema, table_name from information_schema.tables where table_schema = any(%s)"
-        told = "select md5(string_agg(row::text, chr(10) order by row::text collate \"C\")) from {} as row"
+        told = 'select md5(string_agg(row::text, chr(10) order by row::text collate "C")) from {} as row'
         with psycopg.connect(self.warehouse_url, options="-c timezone=UTC") as connection:
             names = connection.execute(asked, (["dimensions", "facts", "marts"],)).fetchall()
             return {
@@ -143,7 +143,8 @@ class Product:
 
     def from_the_lake(self, warehouse_url: str, days: int, span: Window) -> Product:
         """The same lake with another, empty warehouse, loaded and built in windows of so many days."""
-        other = Product(self.home, self.lake, self.app_url, warehouse_url)
+        # A home of its own: a parsed dbt project knows the database that it was parsed for.
+        other = Product(self.home / "from_the_lake", self.lake, self.app_url, warehouse_url)
         for window in span.chunks(days):
             other.load(window)
         for window in span.chunks(days):
@@ -156,7 +157,9 @@ class Product:
             described = connection.execute(f'select * from "{schema}"."{name}" limit 0').description or []
             kinds = _types(connection, schema, name)
             selected = ", ".join(
-                f"\"{column.name}\" at time zone 'UTC'" if kinds[column.name].startswith("timestamp") else f'"{column.name}"'
+                f"\"{column.name}\" at time zone 'UTC'"
+                if kinds[column.name].startswith("timestamp")
+                else f'"{column.name}"'
                 for column in described
             )
             rows = connection.execute(f'select {selected} from "{schema}"."{name}"').fetchall()

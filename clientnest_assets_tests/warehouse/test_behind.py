@@ -36,8 +36,15 @@ def lake(tmp_path):
 
 
 def load(lake, url, table, rows, window=WEEK):
-    """Lands the rows (dicts; what is missing is null) as all that the window holds, loads it and tells what it touched."""
+    """Lands the rows (dicts; what is missing is null) as all that the window holds, loads it and tells what it touched.
+
+    The days were loaded before, without rows: the very first load of a day touches it whatever it brings.
+    """
     contract = CONTRACTS[table]
+    with psycopg.connect(url) as connection:
+        is_first = not connection.execute("select 1 from raw.table_days where table_name = %s", (table,)).fetchone()
+    if is_first:
+        load_window(lake, url, contract, WEEK)
     landed = [{"source": "app", "day": row[contract.cursor].date(), **row} for row in rows]
     target = raw_table(lake, contract)
     frame = pl.DataFrame(landed, schema=contract.landed_schema, orient="row")
@@ -123,12 +130,49 @@ def test_usage_touches_the_day_on_which_its_request_was_made(lake, url):
     assert load(lake, url, "ai_usage_logs", [usage]) == (MONDAY, TUESDAY)
 
 
+def user(number, joined, updated, **changed):
+    return {
+        "id": number, "email": "p", "subscription_tier": "free", "date_joined": joined, "last_login": updated,
+        "is_active": True, "timezone": "UTC", "updated_at": updated, **changed,
+    }  # fmt: skip
+
+
+def test_a_login_touches_its_own_day_and_not_the_day_of_sign_up(lake, url):
+    first = user(1, at(MONDAY), at(MONDAY))
+    assert load(lake, url, "auth_user", [first]) == (MONDAY,)
+
+    second = user(1, at(MONDAY), at(WEDNESDAY))
+    assert load(lake, url, "auth_user", [first, second]) == (WEDNESDAY,)
+
+
+def test_another_time_zone_touches_everything_since_sign_up(lake, url):
+    first, second = user(1, at(MONDAY), at(MONDAY)), user(1, at(MONDAY), at(WEDNESDAY), timezone="Asia/Tokyo")
+    load(lake, url, "auth_user", [first])
+
+    assert load(lake, url, "auth_user", [first, second]) == (MONDAY, WEDNESDAY)
+
+
+def test_an_edited_post_touches_the_day_it_was_published_again_and_not_the_day_it_was_written(lake, url):
+    first = post(1, at(MONDAY), at(TUESDAY), at(TUESDAY))
+    load(lake, url, "social_posts", [first])
+
+    edited = {**first, "content": "other words", "updated_at": at(THURSDAY)}
+    assert load(lake, url, "social_posts", [first, edited]) == (TUESDAY,)
+
+
+def test_a_day_that_is_loaded_for_the_first_time_is_touched_with_or_without_rows(lake, url):
+    sessions = CONTRACTS["user_sessions"]
+
+    assert load_window(lake, url, sessions, Window.of_days(MONDAY, TUESDAY)).touched == (MONDAY, TUESDAY)
+    assert load_window(lake, url, sessions, Window.of_days(MONDAY, TUESDAY)).touched == ()
+
+
 def test_a_day_without_rows_was_loaded_all_the_same(lake, url):
-    load(lake, url, "user_sessions", [session(1, at(TUESDAY))], Window.of_days(MONDAY, TUESDAY))
+    load(lake, url, "user_sessions", [session(1, at(TUESDAY))])
 
     with psycopg.connect(url) as connection:
-        rows = connection.execute("select day, rows_loaded from raw.table_days order by day").fetchall()
-    assert rows == [(MONDAY, 0), (TUESDAY, 1)]
+        rows = connection.execute("select day, rows_loaded from raw.table_days order by day limit 3").fetchall()
+    assert rows == [(MONDAY, 0), (TUESDAY, 1), (WEDNESDAY, 0)]
 
 
 def test_a_built_day_is_behind_what_was_loaded_after_it(lake, url):

@@ -36,7 +36,11 @@ update ai_usage_logs set cost = cost + 0.01 where id % 35 = 0;
 update user_sessions set duration = 1, created_at = created_at + interval '12 hours'
 where id % 97 = 0 and created_at < timestamptz '2026-04-19 00:00+00';
 
--- Rows that are gone, one table's whole day among them.
+-- Rows that are gone, of which the ids are kept for the tests; one table's whole day among them.
+create schema was;
+create table was.user_sessions as select id from user_sessions;
+create table was.subscription_events as select id from subscription_events;
+create table was.social_posts as select id from social_posts;
 delete from user_sessions where id % 83 = 0;
 delete from user_sessions where created_at >= timestamptz '2025-09-09 00:00+00' and created_at < timestamptz '2025-09-10 00:00+00';
 delete from post_metrics where id % 89 = 0;

@@ -73,51 +73,54 @@ told as (
 
 ),
 
-observations as (
-
-    select distinct on (told.user_id, greatest(told.observed_at, users.joined_at))
-        told.user_id,
-        users.joined_at,
-        users.country,
-        users.timezone,
-        greatest(told.observed_at, users.joined_at) as observed_at,
-        told.subscription_tier,
-        told.is_active,
-        told.is_deleted
-    from told
-    inner join users on told.user_id = users.user_id
-    order by
-        told.user_id asc,
-        greatest(told.observed_at, users.joined_at),
-        told.observed_at desc,
-        -- Of one moment a version has the last word, then the later event.
-        told.subscription_event_id desc nulls first
-
-),
-
+-- An event says nothing of the status: what the version before it said holds on.
 statuses as (
 
     select
         *,
-        count(is_active) over (partition by user_id order by observed_at) as versions_so_far
-    from observations
+        count(is_active) over (
+            partition by user_id
+            order by observed_at asc, subscription_event_id asc nulls last
+            rows between unbounded preceding and current row
+        ) as versions_so_far
+    from told
+
+),
+
+observations as (
+
+    select
+        user_id,
+        observed_at,
+        subscription_event_id,
+        subscription_tier,
+        -- A login is open from sign-up until a version says otherwise.
+        coalesce(bool_or(is_active) over by_version, true) as is_active,
+        coalesce(bool_or(is_deleted) over by_version, false) as is_deleted
+    from statuses
+    window by_version as (partition by user_id, versions_so_far)
 
 ),
 
 states as (
 
-    select
-        user_id,
-        joined_at,
-        country,
-        timezone,
-        observed_at,
-        subscription_tier,
-        -- A login is open from sign-up until a version says otherwise.
-        coalesce(first_value(is_active) over by_version, true) as is_active,
-        coalesce(first_value(is_deleted) over by_version, false) as is_deleted
-    from statuses
-    window by_version as (partition by user_id, versions_so_far order by observed_at)
+    select distinct on (observations.user_id, greatest(observations.observed_at, users.joined_at))
+        observations.user_id,
+        users.joined_at,
+        users.country,
+        users.timezone,
+        greatest(observations.observed_at, users.joined_at) as observed_at,
+        observations.subscription_tier,
+        observations.is_active,
+        observations.is_deleted
+    from observations
+    inner join users on observations.user_id = users.user_id
+    order by
+        observations.user_id asc,
+        greatest(observations.observed_at, users.joined_at),
+        observations.observed_at desc,
+        -- Of one moment a version has the last word, then the later event.
+        observations.subscription_event_id desc nulls first
 
 ),
 
