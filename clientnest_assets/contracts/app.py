@@ -264,14 +264,18 @@ APP_TABLES = (
         SocialMediaAccounts,
         about=(About("connected_at", unless_same=("connected_at", "platform")), About("updated_at")),
     ),
-    Contract("account_metrics", "append", "collected_at", AccountMetrics),
+    Contract("account_metrics", "append", "collected_at", AccountMetrics, history_of="account_id"),
     Contract(
         "social_posts",
         "mutable",
         "updated_at",
         SocialPosts,
         about=(
-            About("created_at", unless_same=("created_at", "user_id", "account_id", "deleted_at")),
+            # What leaves its day, by a deletion or another date, changes all since it was written.
+            About(
+                "created_at",
+                unless_same=("created_at", "user_id", "account_id", "status", "published_time", "deleted_at"),
+            ),
             About("published_time"),
         ),
     ),
@@ -281,6 +285,7 @@ APP_TABLES = (
         "collected_at",
         PostMetrics,
         about=(About("collected_at"), About("post_id.published_time")),
+        history_of="post_id",
     ),
     Contract("social_comments", "append", "created_at", SocialComments),
     Contract("sentiment_analysis", "append", "created_at", SentimentAnalysis, about=(About("comment_id.created_at"),)),

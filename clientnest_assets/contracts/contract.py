@@ -96,6 +96,8 @@ class Contract:
     about: tuple[About, ...] = ()
     """What says which business days a row is about; without any, the cursor does. A row that comes late, changes or
     goes changes what is told of these days."""
+    history_of: str = ""
+    """The column whose rows are read back through time, one after the other: the warehouse has an index for it."""
 
     @property
     def description(self) -> str:

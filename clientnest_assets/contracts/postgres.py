@@ -77,9 +77,12 @@ def raw_tables(contracts: Iterable[Contract], schema: str = "raw") -> str:
             + ";"
         )
         statements.append(f"create index if not exists {quote(f'{contract.name}_{DAY}')} on {table} ({quote(DAY)});")
-        if contract.kind == "mutable":
-            version = ", ".join(quote(name) for name in contract.key)
-            statements.append(f"create index if not exists {quote(f'{contract.name}_version')} on {table} ({version});")
+        history = (
+            contract.key if contract.kind == "mutable" else [contract.history_of, DAY] if contract.history_of else []
+        )
+        if history:
+            columns = ", ".join(quote(name) for name in history)
+            statements.append(f"create index if not exists {quote(f'{contract.name}_history')} on {table} ({columns});")
         statements.append(f"comment on table {table} is {literal(contract.description)};")
         statements.extend(
             f"comment on column {table}.{quote(name)} is {literal(column.description or '')};"

@@ -22,6 +22,8 @@ REFRESH, LAND, CLOSE, CORRECT, PREDICT, TRAIN = (
 )
 RETRY_FAILED_ONLY = {"dagster/retry_strategy": "FROM_ASSET_FAILURE"}
 """A retry makes what failed and what hangs on it. By steps, as Dagster does otherwise, it would make whole layers."""
+BUILDS_WAREHOUSE = {"clientnest/builds": "warehouse"}
+"""Of the runs with this tag one is at work at a time, see `dagster.yaml`."""
 
 
 def jobs(partitions: Partitions) -> list[UnresolvedAssetJobDefinition]:
@@ -33,7 +35,11 @@ def jobs(partitions: Partitions) -> list[UnresolvedAssetJobDefinition]:
 
     def daily(name: str, selection: dg.AssetSelection, description: str) -> UnresolvedAssetJobDefinition:
         return dg.define_asset_job(
-            name, selection, partitions_def=partitions.daily, description=description, tags=RETRY_FAILED_ONLY
+            name,
+            selection,
+            partitions_def=partitions.daily,
+            description=description,
+            tags=RETRY_FAILED_ONLY | (BUILDS_WAREHOUSE if name != PREDICT else {}),
         )
 
     return [
@@ -54,7 +60,8 @@ def jobs(partitions: Partitions) -> list[UnresolvedAssetJobDefinition]:
         ),
         daily(
             CORRECT,
-            windowed | groups("features"),
+            # The views among them are gone since their dimensions were built anew.
+            windowed | after_facts | groups("features"),
             "Days long closed that a late or restated row is about: facts, features and marts by day.",
         ),
         daily(PREDICT, groups(PREDICTIONS), "The scores of the posts that wait at the day's end."),

@@ -9,9 +9,15 @@ from __future__ import annotations
 import typer
 from rich.console import Console
 
-from clientnest_assets_tests.benchmarks import collector, kafka, kills, landing, layers
+from clientnest_assets_tests.benchmarks import collector, kafka, kills, landing, layers, warehouse
 
-MEASUREMENTS = {"layers": layers.main, "landing": landing.main, "kafka": kafka.main, "collector": collector.main}
+MEASUREMENTS = {
+    "layers": layers.main,
+    "warehouse": warehouse.main,
+    "landing": landing.main,
+    "kafka": kafka.main,
+    "collector": collector.main,
+}
 
 cli = typer.Typer(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
 for name, measure in {**MEASUREMENTS, "kills": kills.main}.items():

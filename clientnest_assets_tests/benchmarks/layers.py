@@ -5,6 +5,7 @@ Everything is measured in one run on one machine, so that the ratios hold where 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -22,6 +23,7 @@ from clientnest_assets.cli.backfill import run_backfill
 from clientnest_assets.cli.session import Session, console
 from clientnest_assets.cli.simulate import begin
 from clientnest_assets.contracts import APP_TABLES
+from clientnest_assets.defs.dbt import LAYERS
 from clientnest_assets.defs.features import UPSTREAM
 from clientnest_assets.features.registry import VIEWS
 from clientnest_assets.features.store import store_window
@@ -29,11 +31,10 @@ from clientnest_assets.partitions import Window
 from clientnest_assets.sources import app_database
 from clientnest_assets.sources.landing import land_window, prepare
 from clientnest_assets.warehouse import dbt
+from clientnest_assets.warehouse.layers import Step, steps, tested_models
 from clientnest_assets.warehouse.load import create_raw_tables, load_window
 
-DAILY = " or ".join(
-    f"group:{group}" for group in ("raw", "warehouse", "staging", "dimensions", "facts", "features", "marts")
-)
+DAILY = " or ".join(f"group:{group}" for group in ("raw", "warehouse", *LAYERS, "features"))
 MOST_TIMES_PLAIN = 2.0
 MOST_LOAD_SECONDS = 4.0
 LOADS = 5
@@ -97,16 +98,20 @@ def _plain(session: Session) -> Layers:
         layers[layer] = (rows, time.monotonic() - started)
 
     create_raw_tables(installation.warehouse_url)
-    timed("raw", lambda: sum(_land(session, window) for window in chunks))
-    timed("warehouse", lambda: sum(_load(session, window) for window in chunks))
-    timed("staging and dimensions", lambda: _dbt(session, "staging", None) + _dbt(session, "dimensions", None))
-    timed("facts", lambda: sum(_dbt(session, "facts", window) for window in chunks))
-    timed("marts", lambda: _dbt(session, "marts", None))
+    timed("raw", lambda: sum(land(session, window) for window in chunks))
+    timed("warehouse", lambda: sum(load(session, window) for window in chunks))
+    manifest = read_manifest(session)
+    for step in steps(manifest):
+        windows = chunks if step.is_windowed else [None]
+        timed(
+            step.name, lambda step=step, windows=windows: sum(build(session, manifest, step, each) for each in windows)
+        )  # type: ignore[misc]
     timed("features", lambda: sum(_features(session, window) for window in chunks))
     return layers
 
 
-def _land(session: Session, window: Window) -> int:
+def land(session: Session, window: Window) -> int:
+    """Lands a window of every table of the app; returns the rows read."""
     installation = session.installation
     return sum(
         land_window(
@@ -125,21 +130,27 @@ def _land(session: Session, window: Window) -> int:
     )
 
 
-def _load(session: Session, window: Window) -> int:
+def load(session: Session, window: Window) -> int:
+    """Loads a window of every raw table of the app into the warehouse; returns the rows."""
     installation = session.installation
     return sum(
         load_window(installation.lake, installation.warehouse_url, contract, window).rows for contract in APP_TABLES
     )
 
 
-def _dbt(session: Session, layer: str, window: Window | None) -> int:
-    installation = session.installation
-    graph = session.definitions.resolve_asset_graph()
-    models = [key.path[-1] for key in graph.asset_keys_for_group(layer)]
-    built = dbt.build(installation.home, installation.warehouse_url, sorted(models), window)
+def read_manifest(session: Session) -> dict[str, Any]:
+    """dbt's manifest of the project."""
+    manifest: dict[str, Any] = json.loads(dbt.prepared_manifest(session.installation.home).read_text())
+    return manifest
+
+
+def build(session: Session, manifest: dict[str, Any], step: Step, window: Window | None) -> int:
+    """Builds and tests a step's models; returns the rows written."""
+    tests = [test for test, model in tested_models(manifest).items() if model in step.models]
+    built = dbt.build(session.installation.home, session.installation.warehouse_url, [*step.models, *tests], window)
     if built.failures:
         raise typer.Exit(1)
-    return sum(rows for name, rows in built.rows.items() if name.startswith("model."))
+    return sum(model.rows or 0 for model in built.models.values())
 
 
 def _features(session: Session, window: Window) -> int:

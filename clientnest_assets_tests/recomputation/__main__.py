@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -38,7 +39,7 @@ def main(users: Annotated[int, typer.Option(help="Users of the simulated company
     sys.exit(1 if found else 0)
 
 
-def _run(home, create_database, users) -> int:
+def _run(home: Path, create_database: Callable[[], str], users: int) -> int:
     home.mkdir()
     started = time.monotonic()
     trial = Trial.begin(home, create_database, users=users)

@@ -16,9 +16,20 @@ with observed as (
         *,
         {{ week_start('day') }} as week_start
     from {{ ref('fact_social_daily') }}
-    where
-        followers is not null
-        and {{ in_window('day', whole_weeks=true) }}
+    where {{ in_window('day', whole_weeks=true) }}
+
+),
+
+-- A day may tell the rate and not the followers.
+categories as (
+
+    select distinct on (account_id, week_start)
+        account_id,
+        week_start,
+        engagement_category
+    from observed
+    where engagement_category is not null
+    order by account_id asc, week_start asc, day desc
 
 ),
 
@@ -34,11 +45,10 @@ weeks as (
         max(day) as closing_day,
         (array_agg(followers order by day))[1] as first_followers,
         (array_agg(followers order by day desc))[1] as closing_followers,
-        (array_agg(engagement_category order by day desc) filter (where engagement_category is not null))[1]
-            as engagement_category,
         count(*) as observed_days,
         bool_and(is_final) as is_final
     from observed
+    where followers is not null
     group by 1, 2
 
 ),
@@ -109,7 +119,7 @@ select
         as follower_growth_rate,
 
     -- in the week
-    opened.engagement_category,
+    categories.engagement_category,
     coalesce(posts_by_week.posts_published, 0)::integer as posts_published,
 
     -- how far to trust it
@@ -117,5 +127,7 @@ select
     opened.opening_day = opened.week_start - 1 and opened.closing_day = opened.week_start + 6 as is_whole_week,
     opened.is_final
 from opened
+left join categories
+    on opened.account_id = categories.account_id and opened.week_start = categories.week_start
 left join posts_by_week
     on opened.account_id = posts_by_week.account_id and opened.week_start = posts_by_week.week_start

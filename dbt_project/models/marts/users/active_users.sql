@@ -117,17 +117,22 @@ counted as (
         periods.period_type,
         periods.period_start,
         count(*) filter (where linked.is_session) as active_users,
-        count(*) filter (where linked.is_session and users.joined_day >= periods.period_start) as new_active_users,
+        count(*) filter (
+            where
+            linked.is_session
+            and users.joined_day >= periods.period_start
+            and users.joined_day < periods.period_end
+        ) as new_active_users,
         count(*) filter (where not linked.is_session) as users_with_events
     from linked
     inner join days on linked.day = days.day
     cross join
         lateral (
             values
-            ('day', days.day),
-            ('week', days.week_start),
-            ('month', days.month_start)
-        ) as periods (period_type, period_start)
+            ('day', days.day, days.day + 1),
+            ('week', days.week_start, days.week_start + 7),
+            ('month', days.month_start, (days.month_start + interval '1 month')::date)
+        ) as periods (period_type, period_start, period_end)
     left join users on linked.user_id = users.user_id
     where linked.previous_day is null or linked.previous_day < periods.period_start
     group by 1, 2
