@@ -29,7 +29,9 @@ def readable(warehouse, role):
 
 
 @pytest.mark.parametrize(
-    ("role", "layers"), [("analyst", ANSWERS), ("service", ANSWERS), ("admin", set(LAYERS))], ids=str
+    ("role", "layers"),
+    [("analyst", ANSWERS), ("service", ANSWERS), ("admin", set(LAYERS))],
+    ids=["analyst", "service", "admin"],
 )
 def test_a_role_reads_its_layers_and_no_other(warehouse, role, layers):
     assert readable(warehouse, role) == layers
