@@ -62,8 +62,9 @@ DELETED = {
     "social_posts": "id % 97 = 5",
     "social_media_accounts": "id in (select id from social_media_accounts order by updated_at limit 3)",
     "auth_user": (
-        "id in (select id from auth_user where subscription_tier = 'free' and id <> 14 order by updated_at limit 2) "
-        "or id in (select id from auth_user where subscription_tier <> 'free' order by updated_at limit 2)"
+        "date_joined < updated_at and id in ("
+        "(select id from auth_user where subscription_tier = 'free' order by updated_at limit 3) union all "
+        "(select id from auth_user where subscription_tier <> 'free' order by updated_at limit 2))"
     ),
 }
 """Which rows of mutable tables are deleted, as change capture sees it: a minute after they last changed."""

@@ -39,7 +39,7 @@
     {%- if execute and model.config.get("meta", {}).get("window_column") -%}
         insert into raw.built_days (model, day, snapshot)
         select '{{ model.name }}', day::date, pg_current_snapshot()
-        from generate_series({{ window_start() }}, {{ window_end() }} - 1, interval '1 day') as spine (day)
+        from {{ days_from(window_start(), window_end() ~ ' - 1') }} as spine (day)
         on conflict (model, day) do update set snapshot = excluded.snapshot
     {%- endif -%}
 {%- endmacro %}

@@ -20,6 +20,11 @@
     ({{ day }} - {{ utc_day(moment) }})
 {%- endmacro %}
 
+{#- The days from the first to the last, as timestamps. Bare dates would be stepped through in the session's time zone. #}
+{% macro days_from(first, last) -%}
+    generate_series(({{ first }})::timestamp, ({{ last }})::timestamp, interval '1 day')
+{%- endmacro %}
+
 {#- The Monday of a day's week. By timestamp: a bare date is truncated in the session's time zone. #}
 {% macro week_start(day) -%}
     date_trunc('week', {{ day }}::timestamp)::date

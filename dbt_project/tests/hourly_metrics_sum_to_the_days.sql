@@ -4,6 +4,7 @@ with hours as (
     select
         day,
         sum(sessions) as sessions,
+        sum(posts_created) as posts_created,
         sum(posts_published) as posts_published,
         sum(ai_requests) as ai_requests,
         sum(ai_failed_requests) as ai_failed_requests,
@@ -19,7 +20,8 @@ users as (
 
     select
         day,
-        sum(sessions) as sessions
+        sum(sessions) as sessions,
+        sum(posts_created) as posts_created
     from {{ ref('fact_users_daily') }}
     where {{ in_tested_window('day') }}
     group by day
@@ -58,6 +60,7 @@ left join posts on hours.day = posts.day
 left join ai on hours.day = ai.day
 where
     hours.sessions <> coalesce(users.sessions, 0)
+    or hours.posts_created <> coalesce(users.posts_created, 0)
     or hours.posts_published <> coalesce(posts.posts_published, 0)
     or hours.ai_requests <> coalesce(ai.ai_requests, 0)
     or hours.ai_failed_requests <> coalesce(ai.ai_failed_requests, 0)

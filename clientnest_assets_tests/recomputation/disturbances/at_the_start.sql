@@ -157,9 +157,10 @@ insert into subscription_events values
 
 
 -- Somebody who was known, closed and paying before he signed up.
-update auth_user set date_joined = updated_at + interval '3 days', is_active = false where id = 14;
+update auth_user set date_joined = updated_at + interval '3 days', is_active = false
+where id = (select min(id) from auth_user where id > 10 and updated_at < timestamptz '2026-01-01 00:00+00');
 insert into subscription_events
-select 1900003, id, 'upgrade', 'free', 'starter', 19, updated_at + interval '1 day' from auth_user where id = 14;
+select 1900003, id, 'upgrade', 'free', 'starter', 19, updated_at + interval '1 day' from auth_user where date_joined > updated_at;
 
 -- Experiments: in two variants, before and after the experiment, in none that exists, and a metric that nobody knows.
 insert into experiment_assignments

@@ -1,6 +1,10 @@
-with table_days as (
+with span as (
 
-    select day from {{ ref('stg_loads__table_days') }}
+    select
+        min(day) as first_day,
+        max(day) as last_day
+    from {{ ref('stg_loads__table_days') }}
+    where rows_loaded is not null
 
 ),
 
@@ -9,8 +13,8 @@ days as (
     select
         spine.day::date as day,
         true as is_known
-    from (select min(day) as first_day, max(day) as last_day from table_days) as span
-    cross join generate_series(span.first_day, span.last_day, interval '1 day') as spine (day)
+    from span
+    cross join {{ days_from('span.first_day', 'span.last_day') }} as spine (day)
 
     union all
 
@@ -38,8 +42,8 @@ select
     extract(isodow from day) >= 6 as is_weekend,
 
     -- periods by their first day
-    date_trunc('week', day)::date as week_start,
-    date_trunc('month', day)::date as month_start,
+    {{ week_start('day') }} as week_start,
+    date_trunc('month', day::timestamp)::date as month_start,
 
     is_known
 from days

@@ -1,7 +1,6 @@
 {{ config(
     indexes=[
         {'columns': ['user_id', 'valid_from'], 'unique': true},
-        {'columns': ['subscription_tier']},
     ]
 ) }}
 

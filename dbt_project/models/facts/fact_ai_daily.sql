@@ -47,8 +47,13 @@ quality_by_day as (
         count(generations.quality_score) as rated_generations,
         sum(generations.quality_score::numeric) as quality_score_sum
     from {{ ref('stg_app__content_generations') }} as generations
-    inner join {{ ref('int_ai_requests') }} as requests on generations.request_id = requests.request_id
-    where {{ in_window_at('requests.created_at') }}
+    inner join {{ ref('int_ai_requests') }} as requests
+        on
+            generations.request_id = requests.request_id
+            and generations.day >= requests.day
+    where
+        generations.day >= {{ window_start() }}
+        and {{ in_window_at('requests.created_at') }}
     group by 1, 2, 3
 
 ),

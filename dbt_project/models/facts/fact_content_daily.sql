@@ -85,10 +85,8 @@ accounts as (
 loaded as (
 
     select max(day) as last_day
-    from {{ ref('stg_loads__table_days') }}
-    where
-        table_name = 'post_metrics'
-        and rows_loaded is not null
+    from {{ ref('int_loaded_days') }}
+    where table_name = 'post_metrics'
 
 )
 
@@ -107,7 +105,7 @@ select
 
     -- when
     steps.collected_at as observed_at,
-    floor(extract(epoch from steps.collected_at - posts.published_at) / 86400)::integer as age_days,
+    floor(date_part('epoch', steps.collected_at - posts.published_at) / 86400)::integer as age_days,
 
     -- counts so far
     steps.likes,

@@ -72,10 +72,8 @@ accounts as (
 loaded as (
 
     select max(day) as last_day
-    from {{ ref('stg_loads__table_days') }}
-    where
-        table_name = 'post_metrics'
-        and rows_loaded is not null
+    from {{ ref('int_loaded_days') }}
+    where table_name = 'post_metrics'
 
 )
 

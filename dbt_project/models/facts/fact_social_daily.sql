@@ -89,10 +89,8 @@ posts_by_day as (
 loaded as (
 
     select max(day) as last_day
-    from {{ ref('stg_loads__table_days') }}
-    where
-        table_name = 'account_metrics'
-        and rows_loaded is not null
+    from {{ ref('int_loaded_days') }}
+    where table_name = 'account_metrics'
 
 )
 

@@ -2,13 +2,12 @@
     meta={'window_column': 'day', 'looks_back': true, 'looks_ahead_days': 29},
     indexes=[
         {'columns': ['user_id', 'day']},
-        {'columns': ['subscription_tier', 'day']},
     ]
 ) }}
 
 with days as (
 
-    select generate_series({{ window_start() }}, {{ window_end() }} - 1, interval '1 day')::date as day
+    select {{ days_from(window_start(), window_end() ~ ' - 1') }}::date as day
 
 ),
 

@@ -4,7 +4,7 @@
     full_refresh=false,
     on_schema_change='fail',
     contract={'enforced': true},
-    meta={'window_column': 'published_date', 'looks_ahead_days': 29},
+    meta={'window_column': 'published_date', 'looks_back': true, 'looks_ahead_days': 29},
     unique_key='post_id',
     indexes=[
         {'columns': ['published_date', 'platform']},

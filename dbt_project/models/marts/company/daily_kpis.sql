@@ -68,8 +68,7 @@ loads as (
         bool_or(table_name = 'post_metrics') as has_post_metrics,
         bool_or(table_name = 'ai_requests') and bool_or(table_name = 'ai_usage_logs') as has_ai,
         bool_or(table_name = 'subscription_events') as has_subscriptions
-    from {{ ref('stg_loads__table_days') }}
-    where rows_loaded is not null
+    from {{ ref('int_loaded_days') }}
     group by day
 
 ),

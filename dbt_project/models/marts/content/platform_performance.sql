@@ -71,10 +71,8 @@ posts_by_day as (
 last_observed as (
 
     select max(day) as day
-    from {{ ref('stg_loads__table_days') }}
-    where
-        table_name = 'post_metrics'
-        and rows_loaded is not null
+    from {{ ref('int_loaded_days') }}
+    where table_name = 'post_metrics'
 
 )
 

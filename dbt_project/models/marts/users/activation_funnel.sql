@@ -17,13 +17,10 @@ weeks as (
 loads as (
 
     select
-        {{ week_start('day') }} as sign_up_week,
-        count(*) as days_loaded
-    from {{ ref('stg_loads__table_days') }}
-    where
-        table_name = 'auth_user'
-        and rows_loaded is not null
-    group by 1
+        week_start,
+        is_complete
+    from {{ ref('int_loaded_weeks') }}
+    where table_name = 'auth_user'
 
 ),
 
@@ -136,6 +133,6 @@ select
     filled.p90_hours_from_previous,
 
     -- what it is made of
-    coalesce(loads.days_loaded, 0) = 7 as is_complete
+    coalesce(loads.is_complete, false) as is_complete
 from filled
-left join loads on filled.sign_up_week = loads.sign_up_week
+left join loads on filled.sign_up_week = loads.week_start

@@ -52,8 +52,7 @@ days as (
         bool_or(loads.table_name = 'user_sessions') is true as has_sessions,
         bool_or(loads.table_name = 'app_events_daily') is true as has_events
     from {{ ref('dim_date') }} as dates
-    left join {{ ref('stg_loads__table_days') }} as loads
-        on dates.day = loads.day and loads.rows_loaded is not null
+    left join {{ ref('int_loaded_days') }} as loads on dates.day = loads.day
     where
         dates.is_known
         and dates.day >= (select span.first_day from span)
@@ -193,7 +192,7 @@ inputs as (
 
 select
     -- keys
-    periods.period_type || ' ' || periods.period_start as period_key,
+    periods.period_type || ' ' || to_char(periods.period_start, 'YYYY-MM-DD') as period_key,
     periods.period_type,
     periods.period_start,
 

@@ -36,13 +36,10 @@ weeks as (
 loads as (
 
     select
-        {{ week_start('day') }} as week_start,
-        count(*) as days_loaded
-    from {{ ref('stg_loads__table_days') }}
-    where
-        table_name = 'user_sessions'
-        and rows_loaded is not null
-    group by 1
+        week_start,
+        is_complete
+    from {{ ref('int_loaded_weeks') }}
+    where table_name = 'user_sessions'
 
 ),
 
@@ -79,7 +76,7 @@ select
     {{ ratio('coalesce(activity.active_users, 0)', 'cohorts.cohort_size') }} as retention_rate,
 
     -- what it is made of
-    coalesce(loads.days_loaded, 0) = 7 as is_complete
+    coalesce(loads.is_complete, false) as is_complete
 from cohorts
 inner join weeks
     on

@@ -22,10 +22,8 @@ with changes_by_day as (
 loads as (
 
     select day
-    from {{ ref('stg_loads__table_days') }}
-    where
-        table_name = 'subscription_events'
-        and rows_loaded is not null
+    from {{ ref('int_loaded_days') }}
+    where table_name = 'subscription_events'
 
 ),
 
