@@ -58,7 +58,7 @@ BAD_ROWS = {
 SCHEMAS = ("raw", "reference", "intermediate", "dimensions", "facts", "marts")
 WITHOUT_CLOCK = {("raw", "table_days"): "table_name, day, rows_loaded", ("raw", "built_days"): "model, day"}
 """What of a table is the same whenever it is written."""
-ALONE = ("test_killed_backfill.py", "test_lake_on_s3.py", "test_consume.py", "test_killed_import.py")
+ALONE = ("test_killed_backfill.py", "test_rebuild.py", "test_lake_on_s3.py", "test_consume.py", "test_killed_import.py")
 """Files that share nothing with their folder and take long."""
 
 

@@ -300,5 +300,5 @@ def test_tests_find_what_does_not_add_up(copy):
         "hourly_metrics_sum_to_the_days",
         "daily_kpis_reconcile_with_other_marts",
         "follower_growth_weeks_chain",
-        "daily_kpis_have_every_loaded_day",
+        "no_loaded_day_is_left_out",
     }

@@ -5,7 +5,7 @@
 
 {#- Quotient as double precision; null where the denominator is 0 or either side unknown. #}
 {% macro ratio(numerator, denominator) -%}
-    {{ numerator }}::double precision / nullif({{ denominator }}, 0)::double precision
+    ({{ numerator }})::double precision / nullif({{ denominator }}, 0)::double precision
 {%- endmacro %}
 
 {#- likes + comments + shares. A count the platform does not give adds nothing; null if it gives none. #}

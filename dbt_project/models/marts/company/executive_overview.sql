@@ -68,8 +68,8 @@ select
         kpis.{{ kpi }},
         week_before.{{ kpi }} as {{ kpi }}_7d_before,
         four_weeks_before.{{ kpi }} as {{ kpi }}_28d_before,
-        {{ ratio('(kpis.' ~ kpi ~ ' - week_before.' ~ kpi ~ ')', 'week_before.' ~ kpi) }} as {{ kpi }}_change_7d,
-        {{ ratio('(kpis.' ~ kpi ~ ' - four_weeks_before.' ~ kpi ~ ')', 'four_weeks_before.' ~ kpi) }}
+        {{ ratio('kpis.' ~ kpi ~ ' - week_before.' ~ kpi, 'week_before.' ~ kpi) }} as {{ kpi }}_change_7d,
+        {{ ratio('kpis.' ~ kpi ~ ' - four_weeks_before.' ~ kpi, 'four_weeks_before.' ~ kpi) }}
             as {{ kpi }}_change_28d,
     {% endfor %}
     -- over the days that end with the day

@@ -115,7 +115,7 @@ select
     opened.opening_followers,
     opened.closing_followers,
     opened.closing_followers - opened.opening_followers as follower_growth,
-    {{ ratio('(opened.closing_followers - opened.opening_followers)', 'opened.opening_followers') }}
+    {{ ratio('opened.closing_followers - opened.opening_followers', 'opened.opening_followers') }}
         as follower_growth_rate,
 
     -- in the week
