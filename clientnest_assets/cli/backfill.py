@@ -115,7 +115,7 @@ def run_backfill(
     if dry_run:
         runs = planner.plan(selected, window, Only(only))
         _show_plan(runs, str(window))
-        if len(planner.loading(runs)) < len(runs) and planner.loading(runs):
+        if 0 < len(planner.loading(runs)) < len(runs):
             console.print("Loads may touch days that are not in this plan; those are planned once the loads are done.")
         return True
     allowed = {"allow_empty": allow_empty, "allow_bad_rows": allow_bad_rows}
@@ -173,7 +173,7 @@ def run_planned(
         planned, rest = rest, planner.plan(selected, window, only, after=loading)
         if rest != planned:
             _show_plan(rest, f"{window}, and the days that the loads touched")
-    return [*done, *execute(session, rest, command=command)]
+    return [*done, *execute(session, rest, command=command, config=_landing_config(rest, allowed or {}))]
 
 
 def _selected(select: str, graph: dg.AssetGraph) -> set[dg.AssetKey]:

@@ -151,13 +151,10 @@ class Planner:
         return {key: names for key, names in found.items() if names}
 
     def loading(self, runs: Iterable[PlannedRun]) -> list[PlannedRun]:
-        """Those of the runs, the first, that come before any of dbt: what they load may put other days behind."""
-        before: list[PlannedRun] = []
-        for run in runs:
-            if any(self._graph.get(key).group_name in LAYERS for key in run.assets):
-                break
-            before.append(run)
-        return before
+        """The runs up to the last that loads: what they load may put other days behind."""
+        planned = list(runs)
+        loads = [any(self._graph.get(key).group_name == WAREHOUSE for key in run.assets) for run in planned]
+        return planned[: max((number for number, is_load in enumerate(loads, 1) if is_load), default=0)]
 
     def forget(self) -> None:
         """Reads the instance anew at the next question."""

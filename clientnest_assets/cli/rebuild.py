@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from clientnest_assets.warehouse.drop import Relation
 
 MARK = "rebuilding"
-"""A file in the home from the moment that the tables are gone until all is there again."""
+"""A file in the home from the moment that the tables are gone until all is there again. It holds their last day."""
 
 
 def rebuild(
@@ -65,23 +66,24 @@ def run_rebuild(session: Session, *, is_confirmed: bool) -> bool:
     made = drop.made_by_us(json.loads(prepared_manifest(session.installation.home).read_text()))
     url, mark = session.installation.warehouse_url, session.installation.home / MARK
     with exclusively(session):
-        if mark.exists():
+        dropped_to = date.fromisoformat(mark.read_text()) if mark.exists() else None
+        # A mark is left over where a backfill has since built what was missing.
+        if dropped_to and planner.missing(selected, Window.of_days(min(span.start, dropped_to), dropped_to)):
             console.print("The tables were dropped before; building goes on where it was stopped.")
         else:
             drop.check_droppable(url, made)
             if not is_confirmed:
                 _ask(*drop.present(url, made))
             # In this order: killed in between, Dagster knows too little and makes too much, and never the reverse.
-            for key in selected:
-                session.instance.wipe_assets([key])
+            session.instance.wipe_assets(sorted(selected))
             console.print(f"{drop.drop(url, made)} tables and views dropped")
-            mark.touch()
+            mark.write_text(str(window.last_day))
             planner.forget()
         done = run_planned(session, planner, selected, window, Only.MISSING, command="rebuild")
         planner.forget()
         whole = report(done, planner.missing(selected, window))
         if whole:
-            mark.unlink()
+            mark.unlink(missing_ok=True)
     return whole
 
 

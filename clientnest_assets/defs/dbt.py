@@ -20,6 +20,7 @@ from clientnest_assets.defs.warehouse import warehouse_key
 from clientnest_assets.installation import Installation
 from clientnest_assets.partitions import RESTATEMENT_DAYS
 from clientnest_assets.warehouse import dbt
+from clientnest_assets.warehouse.behind import current_snapshot, note_builds
 from clientnest_assets.warehouse.layers import BUILT, Step, steps, tested_models
 from clientnest_assets.warehouse.lineage import ColumnLineage
 
@@ -111,8 +112,13 @@ def _step(
         window = window_of(context) if step.is_windowed and has_days else None
         selected = {keys[key]: key for key in context.selected_asset_keys}
         asked = {checks[key]: key for key in context.selected_asset_check_keys}
-        built = dbt.build(installation.home, installation.warehouse_url, [*selected, *asked], window)
-        yield from results(context, built, selected, asked, manifest, lineage, installation.warehouse_url, window)
+        url = installation.warehouse_url
+        seen = current_snapshot(url) if window else ""
+        built = dbt.build(installation.home, url, [*selected, *asked], window)
+        yield from results(context, built, selected, asked, manifest, lineage, url, window)
+        if window:
+            # Once Dagster knows: killed before, these days are as far behind as they were, and what hangs on them follows.
+            note_builds(url, (nodes[model]["name"] for model in built.sound), window, seen)
         if built.failures:
             # Permanent until the data or the model changes: trying again as it is would only fail again.
             raise dg.Failure("dbt: " + "; ".join(built.failures), allow_retries=False)

@@ -57,10 +57,8 @@ def results(
         url: the warehouse, to count in.
         window: the days that were built; None for models that have none.
     """
-    for unique_id, model in built.models.items():
-        if unique_id in built.unsound:
-            continue
-        node, key = manifest["nodes"][unique_id], models[unique_id]
+    for unique_id in built.sound:
+        model, node, key = built.models[unique_id], manifest["nodes"][unique_id], models[unique_id]
         metadata: dict[str, Any] = {"seconds": round(model.seconds, 3)}
         columns = _column_lineage(context, lineage, unique_id, model.sql, manifest)
         column = window_column(node)

@@ -80,6 +80,11 @@ class Built:
     unsound: set[str]
     """Models that failed, or that a failed test is about."""
 
+    @property
+    def sound(self) -> list[str]:
+        """The models that were built and that no failed test is about, in the same order."""
+        return [name for name in self.models if name not in self.unsound]
+
 
 def connection_environment(warehouse_url: str) -> dict[str, str]:
     """The variables that `dbt_project/profiles.yml` reads, out of the warehouse's address."""
@@ -146,9 +151,9 @@ def build(home: Path, warehouse_url: str, nodes: Iterable[str], window: Window |
     with TemporaryDirectory(dir=home / "dbt") as target:
         # Artefacts of its own, which nobody reads: two chunks may build the same layer at the same time.
         result = _invoke(home, arguments, environment, errors, target=Path(target), manifest=manifest)
-    finished = list(getattr(result, "results", None) or [])
-    if not finished and result is None:
+    if result is None:
         raise _failed(f"dbt build of {', '.join(wanted)} could not begin", errors)
+    finished = list(result.results)
     failed = [each for each in finished if str(each.status) in FAILED]
     return Built(
         models={

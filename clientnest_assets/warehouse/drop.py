@@ -103,6 +103,11 @@ def drop(url: str, made: set[Relation]) -> int:
                 f"somebody has used a table of the warehouse for over {LOCK_SECONDS} seconds, and nothing was dropped. "
                 "End that query (see pg_stat_activity) and try again."
             ) from None
+        except psycopg.errors.DependentObjectsStillExist as error:
+            # What is neither a view nor a table, such as a function.
+            raise DropError(
+                f"something else depends on tables of the warehouse, and nothing was dropped: {error.diag.message_detail}"
+            ) from None
     return len(found)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class ColumnLineage:
         from sqlglot.optimizer.qualify import qualify
         from sqlglot.optimizer.scope import build_scope
 
-        schema = self._schema()
+        schema = self._schema
         query: Any = qualify(
             parse_one(sql, dialect=DIALECT), dialect=DIALECT, schema=schema, validate_qualify_columns=False
         )
@@ -65,7 +65,7 @@ class ColumnLineage:
             found[column] = sorted(sources)
         return found
 
-    @cache  # noqa: B019 (an object a manifest, and one manifest a process)
+    @cached_property
     def _schema(self) -> MappingSchema:
         from sqlglot import MappingSchema
 

@@ -98,7 +98,8 @@ def _note_days(cursor: Any, contract: Contract, window: Window, inside: str, *, 
     now = f"select * from {table} where {inside}"
     changed = f"(table gone except all {now}) union all ({now} except all table gone)" if had_rows else now
     first, last = literal(str(window.start)), literal(str(window.last_day))
-    spine = f"generate_series(date {first}, date {last}, '1 day') as spine (day)"
+    # Timestamps: over dates it would step in the session's time zone, in which a midnight may be missing.
+    spine = f"generate_series(timestamp {first}, timestamp {last}, '1 day') as spine (day)"
     about = contract.about or (About(contract.cursor),)
     cursor.execute(
         f"""

@@ -270,6 +270,21 @@ def test_a_plan_after_loads_asks_again_what_is_behind_and_does_not_load_twice(wa
     ]
 
 
+def test_what_comes_before_the_last_load_is_done_before_the_rest_is_planned_anew():
+    company = Company(
+        asset("a_seed", daily=False, group_name="reference"),
+        asset("load", group_name="warehouse"),
+        asset("fact", key("load"), key("a_seed"), group_name="facts"),
+    )
+    planner = company.planner()
+
+    runs = planner.plan(planner.default_selection(), window(0, 40), Only.MISSING)
+
+    assert [name for name, *_ in told(runs)] == ["a_seed", "load", "load", "fact", "fact"]
+    assert planner.loading(runs) == runs[:3]
+    assert planner.loading(runs[3:]) == []
+
+
 def test_assets_of_one_step_wait_for_the_latest_of_them_and_the_rest_for_them():
     """As facts do, of which one restates: what only the other is needed for still comes after both."""
 

@@ -67,3 +67,11 @@ def test_a_rebuild_killed_half_way_and_given_again_ends_in_the_same_warehouse_wi
     # Features are of the lake, and are older now than the facts they are made of.
     assert {key.path[0] for run in company.plan() for key in run.assets} == {"features"}
     assert not (company.installation.home / MARK).exists()
+
+
+def test_a_mark_left_over_after_a_backfill_built_the_rest_does_not_keep_the_next_rebuild_from_dropping(company):
+    (company.installation.home / MARK).write_text(str(company.installation.calendar.today()))
+    company.warehouse("create view marts.best_days as select * from marts.daily_kpis where mrr > 0")
+
+    with pytest.raises(DropError, match=r"marts\.best_days"):
+        rebuild(company)

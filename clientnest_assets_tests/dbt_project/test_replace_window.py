@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from clientnest_assets_tests.dbt_project.conftest import WINDOW
+
 LATER = {"min_date": "2025-01-13", "max_date": "2025-01-14"}
 # What facts read beside dimensions is built with them, by window too.
 FACTS_ONLY = ("--select", "path:models/facts", "path:models/intermediate/facts")
@@ -139,3 +141,18 @@ def test_a_full_refresh_does_not_reduce_a_fact_to_one_window(copy):
 
     days = copy.row("select count(distinct day) as days from facts.fact_users_daily")
     assert days["days"] == 8
+
+
+def test_two_builds_of_one_day_wait_for_each_other_and_those_of_other_days_do_not(copy):
+    database = copy.url.rsplit("/", 1)[-1]
+    copy.execute(f"alter database {database} set lock_timeout = '300ms'")
+    with copy.connection() as other, other.transaction():
+        other.execute(
+            "select pg_advisory_xact_lock(hashtext(%s), date '2025-01-08' - date '1970-01-01')",
+            (f'"{database}"."facts"."fact_sessions"',),
+        )
+        succeeded, events = copy.dbt("run", "--select", "fact_sessions", window=WINDOW)
+        assert not succeeded
+        assert any("lock timeout" in event.info.msg for event in events if event.info.level == "error")
+        copy.run("--select", "fact_sessions", window=LATER)
+    copy.run("--select", "fact_sessions")

@@ -4,16 +4,20 @@ import shutil
 from datetime import date, timedelta
 
 import dagster as dg
+import psycopg
 import pytest
 from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
 
+from clientnest_assets.defs import dbt as module
 from clientnest_assets.defs.dbt import warehouse_models
 from clientnest_assets.defs.partitions import LOOKS_AHEAD, LOOKS_BACK, WINDOWED, Partitions
 from clientnest_assets.installation import Installation
-from clientnest_assets.partitions import Calendar
+from clientnest_assets.partitions import Calendar, Window
 from clientnest_assets.settings import DBT_PROJECT, Environment, Settings
 from clientnest_assets.warehouse import dbt
+from clientnest_assets.warehouse.behind import Inputs, current_snapshot, days_behind, note_builds
+from clientnest_assets.warehouse.load import create_raw_tables
 
 FIRST = date(2025, 1, 6)
 CALENDAR = Calendar(FIRST, FIRST + timedelta(days=9))
@@ -119,7 +123,9 @@ class Warehouse:
 
 @pytest.fixture
 def warehouse(project, databases, tmp_path):
-    return Warehouse(tmp_path / "home", databases.create())
+    url = databases.create()
+    create_raw_tables(url)
+    return Warehouse(tmp_path / "home", url)
 
 
 def made(result):
@@ -206,6 +212,13 @@ def test_a_warning_is_seen_and_stops_nothing(warehouse):
     assert warehouse.run("late").success
 
 
+def test_a_run_of_one_day_tells_its_failure_for_the_day_as_for_the_window(warehouse):
+    assert not warehouse.run("fact_likes", days=days(1, 1)).success
+
+    for found in (warehouse.check("likes_are_positive", "2025-01-07"), warehouse.check("likes_are_positive")):
+        assert (found.passed, found.metadata["rows_failing"].value) == (False, 2)
+
+
 def test_a_day_that_failed_and_fails_no_more_is_told_and_no_other_day_is(warehouse, project):
     assert not warehouse.run("fact_likes", days=days(0, 4)).success
 
@@ -218,6 +231,39 @@ def test_a_day_that_failed_and_fails_no_more_is_told_and_no_other_day_is(warehou
     assert warehouse.check("likes_are_positive").passed
     assert warehouse.check("likes_are_positive", "2025-01-07").passed
     assert warehouse.check("likes_are_positive", "2025-01-06") is None
+
+
+def test_days_that_are_behind_stay_so_until_a_build_of_them_passes_and_dagster_knows(warehouse, project, monkeypatch):
+    url = warehouse.installation.warehouse_url
+    note_builds(url, ["fact_likes"], Window.of_days(FIRST, FIRST + timedelta(days=4)), current_snapshot(url))
+    with psycopg.connect(url) as late:
+        late.execute(
+            "insert into raw.table_days (table_name, day, touched_by) "
+            "select 'likes', %s::date + number, pg_current_xact_id() from generate_series(1, 2) as number",
+            (FIRST,),
+        )
+
+    def behind():
+        found = days_behind(url, {"fact_likes": Inputs(frozenset({"likes"}), looks_back=False)})
+        return [str(day) for day in found.get("fact_likes", [])]
+
+    assert not warehouse.run("fact_likes", days=days(0, 4)).success
+    assert behind() == days(1, 2)
+
+    model = project / "models" / "facts" / "fact_likes.sql"
+    model.write_text(WINDOWED_MODEL.replace("-2", "2").replace("-3", "3"))
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "results", killed)
+        assert not warehouse.run("fact_likes", days=days(0, 4)).success
+    assert behind() == days(1, 2)
+
+    assert warehouse.run("fact_likes", days=days(2, 4)).success
+    assert behind() == days(1, 1)
+
+
+def killed(*_given):
+    """In place of what tells Dagster of a build."""
+    raise RuntimeError("killed")
 
 
 def test_rows_are_counted_by_table_and_by_day_and_columns_know_where_they_come_from(warehouse):

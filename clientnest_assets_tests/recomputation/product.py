@@ -20,7 +20,7 @@ from clientnest_assets.partitions import ONE_DAY, Window
 from clientnest_assets.sources import app_database
 from clientnest_assets.sources.landing import Batch, land_window, landed, prepare, raw_table
 from clientnest_assets.warehouse import dbt, layers
-from clientnest_assets.warehouse.behind import days_behind
+from clientnest_assets.warehouse.behind import current_snapshot, days_behind, note_builds
 from clientnest_assets.warehouse.load import create_raw_tables, load_window
 
 KEY = b"a key of the tests' own"
@@ -124,9 +124,13 @@ class Product:
         return days_behind(self.warehouse_url, layers.windowed_inputs(self.manifest()))
 
     def _build(self, nodes: Iterable[str], window: Window | None) -> None:
+        seen = current_snapshot(self.warehouse_url)
         built = dbt.build(self.home, self.warehouse_url, nodes, window)
         if built.failures:
             raise BuildError("\n".join(built.failures))
+        if window:
+            names = [self.manifest()["nodes"][model]["name"] for model in built.sound]
+            note_builds(self.warehouse_url, names, window, seen)
 
     def digests(self) -> dict[str, str]:
         """A digest of every row of every table and view of the dimensions, facts and marts, by name."""

@@ -11,7 +11,7 @@ from clientnest_assets.contracts import CONTRACTS
 from clientnest_assets.lake import Lake
 from clientnest_assets.partitions import Window
 from clientnest_assets.sources.landing import raw_table
-from clientnest_assets.warehouse.behind import Inputs, days_behind, forget_builds
+from clientnest_assets.warehouse.behind import Inputs, current_snapshot, days_behind, note_builds
 from clientnest_assets.warehouse.load import create_raw_tables, load_window
 
 MONDAY = date(2025, 1, 6)
@@ -68,14 +68,8 @@ def metrics(number, post_id, moment, likes):
 
 
 def build(url, model, first, last):
-    """What the hook of a windowed model does, in a transaction of its own."""
-    with psycopg.connect(url) as connection:
-        connection.execute(
-            "insert into raw.built_days select %s, day::date, pg_current_snapshot() "
-            "from generate_series(%s::date, %s::date, '1 day') as spine (day) "
-            "on conflict (model, day) do update set snapshot = excluded.snapshot",
-            (model, first, last),
-        )
+    """Notes a build that was done at once."""
+    note_builds(url, [model], Window.of_days(first, last), current_snapshot(url))
 
 
 def behind(url, *tables, looks_back=False):
@@ -197,9 +191,9 @@ def test_a_day_that_was_never_built_is_not_behind(lake, url):
 
 def test_a_load_that_commits_while_a_day_is_built_leaves_the_day_behind(lake, url):
     load(lake, url, "user_sessions", [session(1, at(MONDAY))])
-    with psycopg.connect(url) as building:
-        building.execute("insert into raw.built_days select 'fact', date '2025-01-06', pg_current_snapshot()")
-        load(lake, url, "user_sessions", [session(1, at(MONDAY)), session(2, at(MONDAY))])
+    seen = current_snapshot(url)
+    load(lake, url, "user_sessions", [session(1, at(MONDAY)), session(2, at(MONDAY))])
+    note_builds(url, ["fact"], Window.of_days(MONDAY, MONDAY), seen)
 
     assert behind(url, "user_sessions") == [MONDAY]
 
@@ -214,12 +208,10 @@ def test_a_load_that_began_before_a_build_and_committed_after_it_leaves_the_day_
     assert behind(url, "user_sessions") == [MONDAY]
 
 
-def test_what_was_forgotten_is_not_behind(lake, url):
-    build(url, "fact", MONDAY, MONDAY)
-    load(lake, url, "user_sessions", [session(1, at(MONDAY))])
-    forget_builds(url)
+def test_a_warehouse_restored_into_a_younger_cluster_is_behind_whatever_its_transactions_are_called(url):
+    note_builds(url, ["fact"], Window.of_days(MONDAY, TUESDAY), "9000000000:9000000000:")
 
-    assert behind(url, "user_sessions") == []
+    assert behind(url, "user_sessions") == [MONDAY, TUESDAY]
 
 
 def test_a_warehouse_that_was_never_loaded_has_nothing_behind(databases):

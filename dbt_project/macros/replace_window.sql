@@ -32,14 +32,14 @@
 {% endmacro %}
 
 {#
-    Hook before a windowed model: writes down what the database's snapshot is, in the model's own transaction. A day is
-    behind once a load has touched what it is made of in a transaction that this snapshot does not see.
+    Hook before a windowed model: a day is built by one transaction after the other, reading included. Otherwise a build
+    that read less could write last, over one that read more.
 -#}
-{% macro remember_snapshot() -%}
-    {%- if execute and model.config.get("meta", {}).get("window_column") -%}
-        insert into raw.built_days (model, day, snapshot)
-        select '{{ model.name }}', day::date, pg_current_snapshot()
-        from {{ days_from(window_start(), window_end() ~ ' - 1') }} as spine (day)
-        on conflict (model, day) do update set snapshot = excluded.snapshot
+{% macro lock_days() -%}
+    {%- set meta = model.config.get("meta", {}) -%}
+    {%- if execute and meta.get("window_column") -%}
+        {%- set dates = window_dates(meta.get("whole_weeks", false)) -%}
+        select pg_advisory_xact_lock(hashtext('{{ this }}'), day::date - date '1970-01-01')
+        from {{ days_from("date '" ~ dates["min"] ~ "'", "date '" ~ dates["max"] ~ "' - 1") }} as spine (day)
     {%- endif -%}
 {%- endmacro %}
