@@ -101,10 +101,13 @@ def warehouse(
     with session.installation.services(), psycopg.connect(session.installation.warehouse_url) as connection:
         connection.read_only = True
         try:
-            cursor = connection.execute(query.encode())
+            # Prepared, because several statements at once could end the read-only transaction and write after it.
+            cursor = connection.execute(query.encode(), prepare=True)
         except psycopg.Error as error:
             raise CommandError(f"the warehouse cannot answer this: {error}") from None
-        _show([column.name for column in cursor.description or []], cursor, as_csv=as_csv, limit=limit)
+        if cursor.description is None:
+            raise CommandError("that statement answers nothing. Ask with a select.")
+        _show([column.name for column in cursor.description], cursor, as_csv=as_csv, limit=limit)
 
 
 def _show(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, as_csv: bool, limit: int) -> None:

@@ -63,6 +63,19 @@ def test_the_warehouse_answers_and_cannot_be_changed(clientnest, small_company):
     assert small_company.warehouse("select count(*) from marts.daily_kpis") == [(35,)]
 
 
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [("commit; drop table marts.daily_kpis", "cannot answer this"), ("set search_path to marts", "answers nothing")],
+)
+def test_the_warehouse_takes_one_question_and_no_more(clientnest, small_company, query, told):
+    done = clientnest("warehouse", query)
+
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert small_company.warehouse("select count(*) from marts.daily_kpis") == [(35,)]
+
+
 @pytest.mark.parametrize("command", ["sql", "warehouse"])
 def test_a_question_that_cannot_be_answered_is_told_without_a_traceback(clientnest, command):
     done = clientnest(command, "select [nonsense from nowhere")
