@@ -4,11 +4,13 @@ import json
 import stat
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 
 import psutil
 import pytest
+from obstore.exceptions import GenericError
 
 from clientnest_assets.embedded import object_store
 from clientnest_assets.embedded.object_store import BUCKET, EmbeddedObjectStore, EmbeddedObjectStoreError
@@ -37,6 +39,17 @@ def command(home, program):
     return [sys.executable, "-c", START + program, str(home)]
 
 
+def read_when_mounted(storage, name, seconds=60):
+    """The file's bytes. A server answers before it has mounted what was there before its crash: until then, an error."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return storage.read(name)
+        except GenericError:
+            if time.monotonic() > until:
+                raise
+
+
 def test_a_server_lives_through_start_crash_lease_and_stop(store):
     assert store.running() is None
     server = store.ensure_running()
@@ -55,7 +68,7 @@ def test_a_server_lives_through_start_crash_lease_and_stop(store):
     again = store.ensure_running()
     assert (again.endpoint, again.options) == (server.endpoint, server.options)
     assert again.pid != server.pid
-    assert files(again).read("a") == b"7" * 5_000_000
+    assert read_when_mounted(files(again), "a") == b"7" * 5_000_000
 
     # While somebody holds it, it is not stopped; a killed holder lets go.
     with store.lease() as held:
