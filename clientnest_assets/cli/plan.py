@@ -26,7 +26,7 @@ from clientnest_assets.defs.dbt import LAYERS
 from clientnest_assets.defs.partitions import LOOKS_AHEAD, LOOKS_BACK
 from clientnest_assets.defs.platforms import GROUP as PLATFORMS
 from clientnest_assets.defs.warehouse import GROUP as WAREHOUSE
-from clientnest_assets.partitions import DAYS_PER_CHUNK, ONE_DAY, Calendar, Window
+from clientnest_assets.partitions import DAYS_PER_CHUNK, Calendar, Window, spans
 
 WEEK = timedelta(days=7)
 Behind = Mapping[dg.AssetKey, Sequence[date]]
@@ -315,9 +315,11 @@ class Planner:
             return
         names = sorted({name for each in partitioned.values() for name in each})
         size = 1 if any(self._is_weekly(key) for key in partitioned) else DAYS_PER_CHUNK
-        for chunk in _chunks(names, size):
+        # A run's range has no holes.
+        for span in spans(map(date.fromisoformat, names), size):
+            chunk = tuple(map(str, span.days()))
             assets = tuple(key for key, wanted in partitioned.items() if not set(chunk).isdisjoint(wanted))
-            yield PlannedRun(stage, assets, tuple(chunk))
+            yield PlannedRun(stage, assets, chunk)
 
     def _keys(self, key: dg.AssetKey, window: Window) -> list[str]:
         """The asset's partitions that the window touches: days before it too, where they are made of days in it."""
@@ -379,15 +381,3 @@ class Planner:
                     found.add(child)
                     waiting.append(child)
         return found
-
-
-def _chunks(names: list[str], size: int) -> Iterator[list[str]]:
-    """Consecutive days together, at most `size` of them: a run's range has no holes."""
-    chunk: list[str] = []
-    for name in names:
-        if chunk and (len(chunk) == size or date.fromisoformat(name) - date.fromisoformat(chunk[-1]) != ONE_DAY):
-            yield chunk
-            chunk = []
-        chunk.append(name)
-    if chunk:
-        yield chunk

@@ -54,7 +54,7 @@ def _run(home: Path, create_database: Callable[[], str], users: int) -> int:
         if script == "later.sql":
             trial.delete()
         behind = trial.catch_up()
-        print(f"days behind: { ({model: len(days) for model, days in behind.items()}) }")
+        print("days behind:", ", ".join(f"{model} {len(days)}" for model, days in sorted(behind.items())) or "none")
         found += _told(f"after {script}", started, trial.differences())
     started = time.monotonic()
     rebuilt, held = trial.product.from_the_lake(create_database(), 92, trial.span).digests(), trial.product.digests()
