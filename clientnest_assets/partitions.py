@@ -99,6 +99,10 @@ class Calendar:
         """The newest day: the clock's, or the simulated or imported world's."""
         return self.last_day or datetime.now(UTC).date()
 
+    def now(self) -> datetime:
+        """The moment it is: the clock's, or the end of the simulated or imported world's newest day."""
+        return datetime.now(UTC) if self.last_day is None else midnight(self.last_day + ONE_DAY)
+
     def span(self) -> Window:
         """All the days there are."""
         return Window.of_days(self.first_day, self.today())

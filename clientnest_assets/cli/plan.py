@@ -1,8 +1,8 @@
 """What a backfill has to do: which partitions of which assets, in which order and in which runs.
 
 Nothing is executed here; see `execute.py`. A partition is *missing* if it was never materialised, is older
-than what it is made from, or is behind rows that came late, so a backfill that was killed goes on where it
-stopped.
+than what it is made from, is behind rows that came late, or was made by another version of a feature view, so
+a backfill that was killed goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from typing import Any
 import dagster as dg
 from dagster import DagsterEventType
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
+from dagster._core.definitions.data_version import CODE_VERSION_TAG
 from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
 from clientnest_assets.defs.change_capture import GROUP as CHANGE_CAPTURE
 from clientnest_assets.defs.dbt import LAYERS
-from clientnest_assets.defs.partitions import LOOKS_AHEAD, LOOKS_BACK
+from clientnest_assets.defs.partitions import LOOKS_AHEAD, LOOKS_BACK, VERSIONED
 from clientnest_assets.defs.platforms import GROUP as PLATFORMS
 from clientnest_assets.defs.warehouse import GROUP as WAREHOUSE
 from clientnest_assets.partitions import DAYS_PER_CHUNK, Calendar, Window, spans
@@ -251,7 +252,8 @@ class Planner:
             by_plan_alone: leave out those that are only older.
         """
         tags = self._graph.get(key).tags
-        ahead, is_history = timedelta(days=int(tags.get(LOOKS_AHEAD, "0"))), LOOKS_BACK in tags
+        ahead, back = (timedelta(days=int(tags.get(tag, "") or "0")) for tag in (LOOKS_AHEAD, LOOKS_BACK))
+        is_history = tags.get(LOOKS_BACK) == ""
         own, stale = self._ids(key), set()
         for parent in self._daily_parents(key):
             made = {} if by_plan_alone else self._ids(parent)
@@ -260,7 +262,8 @@ class Planner:
             ids = [moments[day] for day in days]
             newest = list(accumulate(ids, max))
             for name in names:
-                first, end = bisect_left(days, name), bisect_right(days, str(date.fromisoformat(name) + ahead))
+                day = date.fromisoformat(name)
+                first, end = bisect_left(days, str(day - back)), bisect_right(days, str(day + ahead))
                 read = newest[end - 1 : end] if is_history else ids[first:end]
                 if max(read, default=0) > own.get(name, 0):
                     stale.add(name)
@@ -290,7 +293,7 @@ class Planner:
         """The daily assets a daily asset is made from, seen through views between them."""
         if self._is_weekly(key):
             return set()
-        is_history = LOOKS_BACK in self._graph.get(key).tags
+        looks_back = LOOKS_BACK in self._graph.get(key).tags
         found: set[dg.AssetKey] = set()
         seen: set[dg.AssetKey] = set()
         waiting = [(parent, key) for parent in self._graph.get(key).parent_keys]
@@ -301,7 +304,7 @@ class Planner:
                     waiting += [(upstream, parent) for upstream in self._graph.get(parent).parent_keys]
                 seen.add(parent)
             elif not self._is_weekly(parent) and (
-                child != key or is_history or self._matches_one_to_one(child, parent)
+                child != key or looks_back or self._matches_one_to_one(child, parent)
             ):
                 found.add(parent)
         return found
@@ -347,12 +350,22 @@ class Planner:
                 ids: Mapping[Any, int] = self._instance.event_log_storage.get_latest_storage_id_by_partition(
                     key, DagsterEventType.ASSET_MATERIALIZATION
                 )
+                if VERSIONED in self._graph.get(key).tags:
+                    ids = {name: ids[name] for name in self._of_this_version(key) if name in ids}
             else:
                 event = self._instance.get_latest_materialization_event(key)
                 record = self._instance.get_asset_records([key]) if event else []
                 ids = {None: record[0].asset_entry.last_materialization_storage_id or 0} if record else {}
             self._materialised[key] = ids
         return self._materialised[key]
+
+    def _of_this_version(self, key: dg.AssetKey) -> set[str]:
+        """The partitions that the present code version made last."""
+        tags = self._instance.event_log_storage.get_latest_tags_by_partition(
+            key, DagsterEventType.ASSET_MATERIALIZATION, [CODE_VERSION_TAG]
+        )
+        version = self._graph.get(key).code_version
+        return {name for name, found in tags.items() if found.get(CODE_VERSION_TAG) == version}
 
     def _matches_one_to_one(self, key: dg.AssetKey, parent: dg.AssetKey) -> bool:
         own, theirs = self._partitions(key), self._partitions(parent)

@@ -1,49 +1,15 @@
 """Feature views as assets: each view's declaration gives its asset, partitioned by day."""
 
-from collections.abc import Callable
-
 import dagster as dg
-import polars as pl
 
-from clientnest_assets.contracts import CONTRACTS
-from clientnest_assets.defs.dbt import FACTS
-from clientnest_assets.defs.partitions import CHUNKED, LOOKS_BACK, Partitions, looking_back, window_of
-from clientnest_assets.defs.raw import OWNERS, raw_key
+from clientnest_assets.contracts import DAY
+from clientnest_assets.defs.partitions import CHUNKED, LOOKS_BACK, VERSIONED, Partitions, looking_back, window_of
+from clientnest_assets.defs.raw import OWNERS
 from clientnest_assets.features.registry import VIEWS
 from clientnest_assets.features.store import LAYER, store_window, view_table
-from clientnest_assets.features.view import MOMENT, FeatureView
+from clientnest_assets.features.upstream import RAW, Upstream, mapped_days, reaches_back
+from clientnest_assets.features.view import DEFINITION, KEYS, FeatureView
 from clientnest_assets.installation import Installation
-from clientnest_assets.partitions import RESTATEMENT_DAYS, Window
-from clientnest_assets.sources.landing import raw_table
-from clientnest_assets.warehouse.read import read_table
-
-POST_OUTCOMES = {
-    "post_id": pl.Int64(),
-    "account_id": pl.Int64(),
-    "published_at": MOMENT,
-    "mature_at": MOMENT,
-    "mature_engagement_score": pl.Int64(),
-}
-
-
-def _social_posts(installation: Installation, window: Window) -> pl.LazyFrame:
-    return raw_table(installation.lake, CONTRACTS["social_posts"]).scan()
-
-
-def _fact_posts(installation: Installation, window: Window) -> pl.LazyFrame:
-    matured = f"mature_at < '{window.end_at.isoformat()}'"
-    return read_table(installation.warehouse_url, FACTS, "fact_posts", POST_OUTCOMES, where=matured).lazy()
-
-
-UPSTREAM: dict[str, tuple[dg.AssetDep, Callable[[Installation, Window], pl.LazyFrame]]] = {
-    "social_posts": (dg.AssetDep(raw_key("social_posts")), _social_posts),
-    # What matures on a day was published up to 28 days before it.
-    "fact_posts": (
-        dg.AssetDep(dg.AssetKey([FACTS, "fact_posts"]), partition_mapping=looking_back(RESTATEMENT_DAYS)),
-        _fact_posts,
-    ),
-}
-"""The frames that views may read, by the name they use: the asset each comes from, and how it is read."""
 
 
 def feature_key(view: FeatureView) -> dg.AssetKey:
@@ -59,13 +25,13 @@ def feature_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 def _feature_asset(view: FeatureView, partitions: Partitions) -> dg.AssetsDefinition:
     @dg.asset(
         key=feature_key(view),
-        deps=[UPSTREAM[name][0] for name in view.upstream],
+        deps=[_dep(upstream) for upstream in view.upstream],
         partitions_def=partitions.daily,
         backfill_policy=CHUNKED,
         group_name=LAYER,
         owners=OWNERS,
         kinds={"polars", "deltalake"},
-        tags={LOOKS_BACK: ""},
+        tags={VERSIONED: "", **_looks_back(view)},
         code_version=f"{view.version}-{view.definition_hash[:12]}",
         description=(
             f"{view.description}\n\nEntity: {', '.join(view.entity_keys)}. Rows are stale after {view.ttl.days} days."
@@ -82,7 +48,9 @@ def _feature_asset(view: FeatureView, partitions: Partitions) -> dg.AssetsDefini
         context: dg.AssetExecutionContext, installation: dg.ResourceParam[Installation]
     ) -> dg.MaterializeResult:
         window = window_of(context)
-        inputs = {name: UPSTREAM[name][1](installation, window) for name in view.upstream}
+        inputs = {
+            each.table: each.read(installation.lake, installation.warehouse_url, window) for each in view.upstream
+        }
         rows = view.materialise(inputs, window)
         commit = store_window(installation.lake, view, rows, window)
         return dg.MaterializeResult(
@@ -109,13 +77,28 @@ def _feature_asset(view: FeatureView, partitions: Partitions) -> dg.AssetsDefini
     return features
 
 
+def _dep(upstream: Upstream) -> dg.AssetDep:
+    key = dg.AssetKey([upstream.layer, upstream.table])
+    days = mapped_days(upstream)
+    # A table of the lake that is read from its beginning is shown by the day that is new.
+    if days == 0 or upstream.layer == RAW:
+        return dg.AssetDep(key)
+    return dg.AssetDep(key, partition_mapping=looking_back(days))
+
+
+def _looks_back(view: FeatureView) -> dict[str, str]:
+    days = reaches_back(view.upstream)
+    return {} if days == 0 else {LOOKS_BACK: "" if days is None else str(days)}
+
+
 def _column_schema(view: FeatureView) -> dg.TableSchema:
     known = {feature.name: feature for feature in view.features}
     meanings = {
         view.event_time: "From when the values are true.",
         view.known_time: "From when the platform could know them.",
-        "day": "The partition that computed the row.",
-        **dict.fromkeys(view.entity_keys, "The entity."),
+        DEFINITION: "SHA-256 of the view's definition that computed the row.",
+        DAY: "The partition that computed the row.",
+        **{name: KEYS[name].description for name in view.entity_keys},
     }
     return dg.TableSchema(
         [

@@ -63,7 +63,11 @@ WINDOWED = "clientnest/windowed"
 LOOKS_AHEAD = "clientnest/looks_ahead_days"
 """Tag: a partition is made of so many days after its own too, and is made again while they pass."""
 LOOKS_BACK = "clientnest/looks_back"
-"""Tag: a partition is made of all days before its own too, and is behind once one of them is made again."""
+"""Tag: a partition is made of so many days before its own too (all of them, if it says none), and is behind once one of
+them is made again."""
+
+VERSIONED = "clientnest/versioned"
+"""Tag: a partition that another code version made does not count."""
 
 
 def looking_back(days: int) -> dg.TimeWindowPartitionMapping:

@@ -12,7 +12,7 @@ from typing import Final
 import polars as pl
 
 from clientnest_assets.contracts import DAY
-from clientnest_assets.features.view import MOMENT, FeatureView, FeatureViewError
+from clientnest_assets.features.view import DEFINITION, MOMENT, FeatureView, FeatureViewError
 
 AS_OF: Final = "as_of"
 PRESENT: Final = "PRESENT"
@@ -79,7 +79,7 @@ def get_historical_features(
             raise FeatureViewError(f"the entity rows already have {', '.join(sorted(clash))}")
         taken.update(added)
         _require(schema, {name: view.schema[name] for name in view.entity_keys}, "entity rows")
-        needed = {name: dtype for name, dtype in view.schema.items() if name != DAY}
+        needed = {name: dtype for name, dtype in view.schema.items() if name not in (DAY, DEFINITION)}
         _require(rows.lazy().collect_schema(), needed, f"view {view.name}")
         parts.append(_join(numbered, view, rows.lazy(), as_of).select(added))
     # Each part is back in the order of the entity rows, so that columns can stand side by side: no wide sort.

@@ -24,7 +24,6 @@ from clientnest_assets.cli.session import Session, console
 from clientnest_assets.cli.simulate import begin
 from clientnest_assets.contracts import APP_TABLES
 from clientnest_assets.defs.dbt import LAYERS
-from clientnest_assets.defs.features import UPSTREAM
 from clientnest_assets.features.registry import VIEWS
 from clientnest_assets.features.store import store_window
 from clientnest_assets.partitions import Window
@@ -156,7 +155,8 @@ def build(session: Session, manifest: dict[str, Any], step: Step, window: Window
 def _features(session: Session, window: Window) -> int:
     rows = 0
     for view in VIEWS.values():
-        inputs = {name: UPSTREAM[name][1](session.installation, window) for name in view.upstream}
+        lake, url = session.installation.lake, session.installation.warehouse_url
+        inputs = {each.table: each.read(lake, url, window) for each in view.upstream}
         made = view.materialise(inputs, window)
         store_window(session.installation.lake, view, made, window)
         rows += made.height

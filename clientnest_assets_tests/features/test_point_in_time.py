@@ -15,14 +15,18 @@ from clientnest_assets.features.view import MOMENT, Feature, FeatureView, Featur
 START = datetime(2025, 1, 1, tzinfo=UTC)
 
 
+def not_stored(_inputs, _window):
+    raise NotImplementedError
+
+
 def view(name: str, keys: tuple[str, ...], ttl: timedelta | None) -> FeatureView:
     return FeatureView(
         name=name,
         version=1,
         entity_keys=keys,
         features=(Feature("value", pl.Int64(), "Any number."),),
-        compute=lambda inputs, _window: inputs["rows"],
-        upstream=("rows",),
+        compute=not_stored,
+        upstream=(),
         owner="data@clientnest.example",
         description="For tests.",
         ttl=ttl,
@@ -30,7 +34,7 @@ def view(name: str, keys: tuple[str, ...], ttl: timedelta | None) -> FeatureView
 
 
 ACCOUNT = view("account", ("account_id",), timedelta(minutes=5))
-PAIR = view("pair", ("account_id", "topic_id"), None)
+PAIR = view("pair", ("account_id", "post_id"), None)
 
 
 def at(minute: int | None) -> datetime | None:
@@ -47,7 +51,7 @@ def frame(keys: tuple[str, ...], rows: list[tuple[int | None, ...]]) -> pl.DataF
 
 
 def entities(rows: list[tuple[int | None, int | None, int | None]]) -> pl.DataFrame:
-    schema = {"account_id": pl.Int64, "topic_id": pl.Int64, "as_of": MOMENT}
+    schema = {"account_id": pl.Int64, "post_id": pl.Int64, "as_of": MOMENT}
     return pl.DataFrame([(a, t, at(m)) for a, t, m in rows], schema=schema, orient="row")
 
 

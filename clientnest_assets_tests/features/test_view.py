@@ -9,17 +9,29 @@ import polars as pl
 import pytest
 
 from clientnest_assets.features.registry import VIEWS
+from clientnest_assets.features.upstream import Upstream
 from clientnest_assets.features.view import MOMENT, Feature, FeatureView, FeatureViewError
 from clientnest_assets.partitions import Window
 
 WINDOW = Window.of_days(date(2025, 1, 1), date(2025, 1, 2))
+ROWS = Upstream("facts", "rows", (("day", pl.Date()),))
+
+
+def passed_on(inputs, _window):
+    return inputs["rows"]
+
+
+def passed_on_in_another_way(inputs, _window):
+    return inputs["rows"].filter(pl.col("total") > 0)
+
+
 VIEW = FeatureView(
     name="sums",
     version=1,
     entity_keys=("account_id",),
     features=(Feature("total", pl.Float64(), "A sum.", "likes"),),
-    compute=lambda inputs, _window: inputs["rows"],
-    upstream=("rows",),
+    compute=passed_on,
+    upstream=(ROWS,),
     owner="data@clientnest.example",
     description="For tests.",
 )
@@ -64,8 +76,10 @@ def test_hash_moves_with_meaning_and_not_with_prose():
         replace(VIEW, ttl=timedelta(days=1)),
         replace(VIEW, features=(Feature("total", pl.Float64(), "A sum.", "shares"),)),
         replace(VIEW, features=(Feature("total", pl.Float64(), "A sum.", "likes", 0.0),)),
+        replace(VIEW, upstream=(replace(ROWS, days_back=7),)),
+        replace(VIEW, compute=passed_on_in_another_way),
     ]
-    assert len({view.definition_hash for view in [VIEW, *changed]}) == 5
+    assert len({view.definition_hash for view in [VIEW, *changed]}) == 7
 
 
 @pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
@@ -73,4 +87,4 @@ def test_each_view_says_what_it_is(view):
     assert view.description
     assert view.owner.endswith(".example")
     assert all(feature.description for feature in view.features)
-    assert len(set(view.schema)) == len(view.entity_keys) + len(view.features) + 3
+    assert len(set(view.schema)) == len(view.entity_keys) + len(view.features) + 4

@@ -5,14 +5,14 @@ How engaging such posts are is not said here: views hold facts, models learn fro
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 import polars as pl
 
 from clientnest_assets.contracts import DAY
 from clientnest_assets.contracts.content_category import content_category
-from clientnest_assets.features.view import Feature, FeatureView
+from clientnest_assets.features.upstream import RAW, Inputs, Upstream
+from clientnest_assets.features.view import MOMENT, Feature, FeatureView
 from clientnest_assets.partitions import Window
 
 MAX_HASHTAGS: Final = 10
@@ -99,7 +99,7 @@ def content_features(posts: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def _compute(inputs: Mapping[str, pl.LazyFrame], window: Window) -> pl.LazyFrame:
+def _compute(inputs: Inputs, window: Window) -> pl.LazyFrame:
     """The versions whose day lies in the window.
 
     The first version ever captured counts from the post's creation: its text is taken as written then,
@@ -123,13 +123,36 @@ def _compute(inputs: Mapping[str, pl.LazyFrame], window: Window) -> pl.LazyFrame
     )
 
 
+POSTS: Final = Upstream(
+    RAW,
+    "social_posts",
+    columns=(
+        ("id", pl.Int64()),
+        ("content", pl.String()),
+        ("hashtags", pl.List(pl.String())),
+        ("media_type", pl.String()),
+        ("ai_generated", pl.Boolean()),
+        ("created_at", MOMENT),
+        ("updated_at", MOMENT),
+        (DAY, pl.Date()),
+    ),
+    days_back=None,
+)
+REQUEST: Final = (
+    Feature("content", pl.String(), "The text."),
+    Feature("hashtags", pl.List(pl.String()), "The hashtags; null reads them from the text."),
+    Feature("media_type", pl.String(), "What is attached, as the app names it."),
+    Feature("ai_generated", pl.Boolean(), "Whether the text came from ClientNest's AI.", default=False),
+)
 CONTENT: Final = FeatureView(
     name="content",
     version=1,
     entity_keys=("post_id",),
     features=FEATURES,
     compute=_compute,
-    upstream=("social_posts",),
+    upstream=(POSTS,),
+    request=REQUEST,
+    on_request=content_features,
     owner="data@clientnest.example",
     description="One row per captured version of a post: its length, form, category, hashtags and media.",
 )

@@ -6,15 +6,15 @@ are not looked at: their numbers are still growing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
 import polars as pl
 
 from clientnest_assets.contracts import DAY
-from clientnest_assets.features.view import Feature, FeatureView
-from clientnest_assets.partitions import Window
+from clientnest_assets.features.upstream import Inputs, Upstream
+from clientnest_assets.features.view import MOMENT, Feature, FeatureView
+from clientnest_assets.partitions import RESTATEMENT_DAYS, Window
 
 LOG = "log engagement"
 
@@ -44,7 +44,7 @@ LATEST: Final = 5
 HALF_LIFE_POSTS: Final = 5
 
 
-def _compute(inputs: Mapping[str, pl.LazyFrame], window: Window) -> pl.LazyFrame:
+def _compute(inputs: Inputs, window: Window) -> pl.LazyFrame:
     """One row per account and moment at which posts of it matured in the window.
 
     Needs every matured post before the window's end. Each value is built from the posts up to its own row
@@ -106,13 +106,27 @@ def _compute(inputs: Mapping[str, pl.LazyFrame], window: Window) -> pl.LazyFrame
     )
 
 
+OUTCOMES: Final = Upstream(
+    "facts",
+    "fact_posts",
+    columns=(
+        ("post_id", pl.Int64()),
+        ("account_id", pl.Int64()),
+        ("published_at", MOMENT),
+        ("mature_at", MOMENT),
+        ("mature_engagement_score", pl.Int64()),
+    ),
+    moment="mature_at",
+    days_back=None,
+    partition_days=RESTATEMENT_DAYS,
+)
 USER_ENGAGEMENT_HISTORY: Final = FeatureView(
     name="user_engagement_history",
     version=1,
     entity_keys=("account_id",),
     features=FEATURES,
     compute=_compute,
-    upstream=("fact_posts",),
+    upstream=(OUTCOMES,),
     owner="data@clientnest.example",
     ttl=timedelta(days=365),
     description=(

@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 import polars as pl
 
 from clientnest_assets.features.point_in_time import AS_OF, age_column, column, get_historical_features, status_column
+from clientnest_assets.features.upstream import Inputs
 from clientnest_assets.features.view import Feature, FeatureView
 from clientnest_assets.models.additive import Additive, Vector, fit_additive
 from clientnest_assets.models.engagement import spec
@@ -26,6 +27,7 @@ from clientnest_assets.models.engagement.spec import (
     LABEL_KNOWN_AT,
     PLATFORM_MEAN,
 )
+from clientnest_assets.partitions import Window
 
 SURPLUS: Final = "surplus"
 """LABEL less what the post's form adds and less its platform's mean: what is left is the author's."""
@@ -47,6 +49,10 @@ _LEVELS: Final = (
 )
 
 
+def _not_stored(_inputs: Inputs, _window: Window) -> pl.LazyFrame:
+    raise NotImplementedError("a level is computed with its model, not stored")
+
+
 def _level_view(entity: str) -> FeatureView:
     """Not a view of the feature store: it depends on the model. It has the form to be read by the same join."""
     return FeatureView(
@@ -54,8 +60,8 @@ def _level_view(entity: str) -> FeatureView:
         version=1,
         entity_keys=(f"{entity}_id",),
         features=_LEVELS,
-        compute=lambda inputs, _window: inputs["past"],
-        upstream=("past",),
+        compute=_not_stored,
+        upstream=(),
         owner="data@clientnest.example",
         description="How posts did beyond what their form explains.",
     )

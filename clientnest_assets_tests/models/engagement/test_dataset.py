@@ -73,7 +73,7 @@ def test_a_canary_that_knows_the_label_a_second_later_never_arrives(world):
             ),
             pl.col("created_at").dt.date().alias("day"),
         )
-        .select(history.schema.names())
+        .select(history.computed_schema.names())
     )
     features = {**world.features, history: canary}
     found = labelled_rows(world.posts, world.outcomes, features, until=datetime(2026, 1, 1, tzinfo=UTC))
