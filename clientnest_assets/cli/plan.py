@@ -19,12 +19,12 @@ from typing import Any
 import dagster as dg
 from dagster import DagsterEventType
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
-from dagster._core.definitions.data_version import CODE_VERSION_TAG
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
 from clientnest_assets.defs.change_capture import GROUP as CHANGE_CAPTURE
 from clientnest_assets.defs.dbt import LAYERS
-from clientnest_assets.defs.partitions import LOOKS_AHEAD, LOOKS_BACK, VERSIONED
+from clientnest_assets.defs.partitions import LOOKS_AHEAD, LOOKS_BACK, VERSIONED, is_of_version
 from clientnest_assets.defs.platforms import GROUP as PLATFORMS
 from clientnest_assets.defs.warehouse import GROUP as WAREHOUSE
 from clientnest_assets.partitions import DAYS_PER_CHUNK, Calendar, Window, spans
@@ -362,10 +362,10 @@ class Planner:
     def _of_this_version(self, key: dg.AssetKey) -> set[str]:
         """The partitions that the present code version made last."""
         tags = self._instance.event_log_storage.get_latest_tags_by_partition(
-            key, DagsterEventType.ASSET_MATERIALIZATION, [CODE_VERSION_TAG]
+            key, DagsterEventType.ASSET_MATERIALIZATION, [DATA_VERSION_TAG]
         )
-        version = self._graph.get(key).code_version
-        return {name for name, found in tags.items() if found.get(CODE_VERSION_TAG) == version}
+        version = str(self._graph.get(key).code_version)
+        return {name for name, found in tags.items() if is_of_version(found.get(DATA_VERSION_TAG, ""), version)}
 
     def _matches_one_to_one(self, key: dg.AssetKey, parent: dg.AssetKey) -> bool:
         own, theirs = self._partitions(key), self._partitions(parent)

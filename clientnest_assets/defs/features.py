@@ -3,7 +3,15 @@
 import dagster as dg
 
 from clientnest_assets.contracts import DAY
-from clientnest_assets.defs.partitions import CHUNKED, LOOKS_BACK, VERSIONED, Partitions, looking_back, window_of
+from clientnest_assets.defs.partitions import (
+    CHUNKED,
+    LOOKS_BACK,
+    VERSIONED,
+    Partitions,
+    data_version,
+    looking_back,
+    window_of,
+)
 from clientnest_assets.defs.raw import OWNERS
 from clientnest_assets.features.registry import VIEWS
 from clientnest_assets.features.store import LAYER, store_window, view_table
@@ -23,6 +31,8 @@ def feature_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
 
 def _feature_asset(view: FeatureView, partitions: Partitions) -> dg.AssetsDefinition:
+    code_version = f"{view.version}-{view.definition_hash[:12]}"
+
     @dg.asset(
         key=feature_key(view),
         deps=[_dep(upstream) for upstream in view.upstream],
@@ -32,7 +42,7 @@ def _feature_asset(view: FeatureView, partitions: Partitions) -> dg.AssetsDefini
         owners=OWNERS,
         kinds={"polars", "deltalake"},
         tags={VERSIONED: "", **_looks_back(view)},
-        code_version=f"{view.version}-{view.definition_hash[:12]}",
+        code_version=code_version,
         description=(
             f"{view.description}\n\nEntity: {', '.join(view.entity_keys)}. Rows are stale after {view.ttl.days} days."
             if view.ttl
@@ -54,6 +64,7 @@ def _feature_asset(view: FeatureView, partitions: Partitions) -> dg.AssetsDefini
         rows = view.materialise(inputs, window)
         commit = store_window(installation.lake, view, rows, window)
         return dg.MaterializeResult(
+            data_version=data_version(code_version, commit.version),
             metadata={
                 "window": str(window),
                 "rows": rows.height,
@@ -71,7 +82,7 @@ def _feature_asset(view: FeatureView, partitions: Partitions) -> dg.AssetsDefini
                     dg.TableSchema([dg.TableColumn("feature"), dg.TableColumn("share_of_nulls", "float")]),
                 ),
                 "location": view_table(installation.lake, view).location,
-            }
+            },
         )
 
     return features

@@ -67,7 +67,20 @@ LOOKS_BACK = "clientnest/looks_back"
 them is made again."""
 
 VERSIONED = "clientnest/versioned"
-"""Tag: a partition that another code version made does not count."""
+"""Tag: a partition that another code version made does not count. Its data versions are those of `data_version`."""
+
+
+def data_version(code_version: str, delta_version: int) -> dg.DataVersion:
+    """What a partition holds: by which code it was made, and in which version of its Delta table.
+
+    Dagster can be asked for the data versions of all partitions at once, and not for their code versions.
+    """
+    return dg.DataVersion(f"{code_version}@{delta_version}")
+
+
+def is_of_version(data_version: str, code_version: str) -> bool:
+    """Whether that code made the data."""
+    return data_version.split("@")[0] == code_version
 
 
 def looking_back(days: int) -> dg.TimeWindowPartitionMapping:

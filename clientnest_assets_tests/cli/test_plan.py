@@ -6,7 +6,15 @@ import dagster as dg
 import pytest
 
 from clientnest_assets.cli.plan import Only, Planner
-from clientnest_assets.defs.partitions import CHUNKED, LOOKS_AHEAD, LOOKS_BACK, Partitions, looking_back
+from clientnest_assets.defs.partitions import (
+    CHUNKED,
+    LOOKS_AHEAD,
+    LOOKS_BACK,
+    VERSIONED,
+    Partitions,
+    data_version,
+    looking_back,
+)
 from clientnest_assets.partitions import Calendar, Window
 
 FIRST = date(2025, 1, 6)
@@ -37,9 +45,10 @@ def asset(name, *deps, daily=True, weekly=False, **options):
         backfill_policy=CHUNKED if daily else None,
         **options,
     )
-    def made(context: dg.AssetExecutionContext) -> None:
+    def made(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         if context.run.tags.get("fail") == name:
             raise dg.Failure("as asked")
+        return dg.MaterializeResult(data_version=data_version(options.get("code_version", ""), 1))
 
     return made
 
@@ -331,3 +340,31 @@ def test_runs_tell_dagster_which_partitions_they_are_about(warehouse):
     assert none.tags == {}
     assert (one.materialisations, several.materialisations, none.materialisations) == (1, 6, 1)
     assert str(several) == f"layer {day(3)} to {day(5)}"
+
+
+def test_a_day_that_looks_back_is_behind_for_as_many_days_as_it_looks_back():
+    company = Company(asset("fact"), asset("feature", key("fact"), tags={LOOKS_BACK: "2"}))
+    company.backfill(window(0, 9))
+    company.backfill(window(4, 4), "all", "fact")
+
+    # The fact of day 4 is part of the days 4, 5 and 6.
+    assert told(company.plan(window(0, 9))) == [("feature", day(4), day(6))]
+
+
+def test_days_that_another_version_made_count_as_missing():
+    def company_of(version, instance):
+        company = Company(
+            asset("fact"), asset("feature", key("fact"), tags={VERSIONED: ""}, code_version=version), asset("mart")
+        )
+        company.instance = instance
+        return company
+
+    instance = dg.DagsterInstance.ephemeral()
+    first, second = company_of("1-a", instance), company_of("2-b", instance)
+    first.backfill(window(0, 9))
+    assert told(second.plan(window(0, 9))) == [("feature", day(0), day(9))]
+
+    # Stopped half-way, it goes on with the rest.
+    second.backfill(window(0, 3), "missing", "feature")
+    assert told(second.plan(window(0, 9))) == [("feature", day(4), day(9))]
+    assert told(first.plan(window(0, 9))) == [("feature", day(0), day(3))]
