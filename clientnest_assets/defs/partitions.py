@@ -80,7 +80,7 @@ def data_version(code_version: str, delta_version: int) -> dg.DataVersion:
 
 def is_of_version(data_version: str, code_version: str) -> bool:
     """Whether that code made the data."""
-    return data_version.split("@")[0] == code_version
+    return data_version.split("@", maxsplit=1)[0] == code_version
 
 
 def looking_back(days: int) -> dg.TimeWindowPartitionMapping:
