@@ -58,7 +58,14 @@ BAD_ROWS = {
 SCHEMAS = ("raw", "reference", "intermediate", "dimensions", "facts", "marts")
 WITHOUT_CLOCK = {("raw", "table_days"): "table_name, day, rows_loaded", ("raw", "built_days"): "model, day"}
 """What of a table is the same whenever it is written."""
-ALONE = ("test_killed_backfill.py", "test_rebuild.py", "test_lake_on_s3.py", "test_consume.py", "test_killed_import.py")
+ALONE = (
+    "test_killed_backfill.py",
+    "test_rebuild.py",
+    "test_lake_on_s3.py",
+    "test_consume.py",
+    "test_killed_import.py",
+    "test_daily_runs.py",
+)
 """Files that share nothing with their folder and take long."""
 
 
@@ -319,7 +326,7 @@ def small_company(
     return built
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def company_class() -> type[Company]:
     return Company
 

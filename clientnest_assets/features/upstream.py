@@ -17,6 +17,7 @@ from clientnest_assets.partitions import RESTATEMENT_DAYS, Window
 from clientnest_assets.warehouse.read import read_table
 
 RAW = "raw"
+START = "{start}"
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,11 @@ class Upstream:
         layer: `raw` for a table of the lake, or a schema of the warehouse.
         table: its name.
         columns: names and types of what is read, in order.
-        moment: the date or moment by which rows belong to a day.
+        moment: the date or moment by which rows belong to a day; empty where the table is read as it is, what came after
+            the window too, and `compute` bounds it by times of its own.
         days_back: so many days before the window are read too; None is all of them.
-        where: a further condition in SQL, for tables of the warehouse.
+        where: a further condition in SQL, for tables of the warehouse. `{start}` in it is the window's start: of the
+            days before it only those rows may be needed on which something happened.
         partition_days: so many days before `moment` a row's partition can lie, where it is not the moment's own day.
     """
 
@@ -51,17 +54,20 @@ class Upstream:
         first = None if self.days_back is None else window.start - timedelta(days=self.days_back)
         if self.layer == RAW:
             return self._scan(lake, first, window.end)
-        conditions = [f"{self.moment} < {self._bound(window.end)}"]
-        if first is not None:
+        conditions = [f"({self.where})"] if self.where else []
+        if self.moment:
+            conditions = [each.replace(START, self._bound(window.start)) for each in conditions]
+            conditions.append(f"{self.moment} < {self._bound(window.end)}")
+        if self.moment and first is not None:
             conditions.append(f"{self.moment} >= {self._bound(first)}")
-        if self.where:
-            conditions.append(f"({self.where})")
         columns = dict(self.columns)
         return read_table(warehouse_url, self.layer, self.table, columns, where=" and ".join(conditions)).lazy()
 
     def _scan(self, lake: Lake, first: date | None, end: date) -> pl.LazyFrame:
-        rows = lake.table(RAW, self.table, CONTRACTS[self.table].landed_schema).scan().filter(pl.col(DAY) < end)
-        return (rows if first is None else rows.filter(pl.col(DAY) >= first)).select(dict(self.columns))
+        rows = lake.table(RAW, self.table, CONTRACTS[self.table].landed_schema).scan()
+        if self.moment:
+            rows = rows.filter(pl.col(DAY) < end)
+        return (rows if first is None else rows.filter(pl.col(DAY) >= first)).select(name for name, _ in self.columns)
 
     def _bound(self, day: date) -> str:
         is_date = dict(self.columns)[self.moment] == pl.Date

@@ -27,6 +27,9 @@ MOMENT: Final = pl.Datetime("us", "UTC")
 DEFINITION: Final = "definition"
 """The column that says by which definition a row was computed."""
 
+A_DAY_AND_A_NIGHT: Final = timedelta(hours=36)
+"""A day's rows are made in the night after it, and are the newest until the next night is through."""
+
 Compute = Callable[[Inputs, Window], pl.LazyFrame]
 """Upstream frames by table, and a window, to the rows of that window."""
 OnRequest = Callable[[pl.LazyFrame], pl.LazyFrame]
@@ -100,6 +103,7 @@ class FeatureView:
         owner: whom to ask.
         description: its first sentence says what a row is.
         ttl: the age, counted from the event time, past which a row is stale; None is never.
+        fresh_within: the newest row of all entities is promised to be no older.
         event_time: from when a row is true.
         known_time: from when the platform could know it.
         request: what a request brings from which `on_request` computes the features of something not stored yet.
@@ -115,6 +119,7 @@ class FeatureView:
     owner: str
     description: str
     ttl: timedelta | None = None
+    fresh_within: timedelta = A_DAY_AND_A_NIGHT
     event_time: str = "event_at"
     known_time: str = "known_at"
     request: tuple[Feature, ...] = ()

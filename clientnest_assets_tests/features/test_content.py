@@ -48,6 +48,8 @@ def features_of(content: str | None, hashtags: list[str] | None = None) -> dict:
         ("Our big sale", "content_category", "Promotional"),
         (None, "content_category", "Unknown"),
         (None, "content_length", 0),
+        ("Wir freuen uns auf euch", "language", "de"),
+        (None, "language", "und"),
         ("Don\u2019t stop, don\u2019t! https://x.org/Stop it's a #Tag", "words", ["don\u2019t", "stop", "it's", "tag"]),
     ],
 )
@@ -61,6 +63,14 @@ def test_unknown_hashtags_are_read_from_the_text_and_known_ones_are_not():
     known = features_of("go", ["#A", "b", *"cdefghijk"])
     assert known["hashtags"] == ["a", "b", *"cdefghij"]
     assert known["hashtag_count"] == 11
+
+
+def test_what_is_declared_to_be_one_of_a_set_is():
+    closed = {feature.name: feature.values for feature in CONTENT.features if feature.values}
+    for text in (None, "", "Our big sale", "Guten Morgen", "今日から", "🔥"):
+        found = features_of(text)
+        assert all(found[name] in values for name, values in closed.items())
+    assert closed.keys() == {"content_category", "language"}
 
 
 def versions(*rows: tuple[int, str, datetime, datetime]) -> pl.LazyFrame:

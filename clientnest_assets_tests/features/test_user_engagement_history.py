@@ -1,4 +1,4 @@
-"""The history view: its arithmetic, what a window may see, and equality of ranges and days."""
+"""The history views: their arithmetic, what a window may see, and equality of ranges and days."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from clientnest_assets.features.view import MOMENT
+from clientnest_assets.features.views.user_engagement_history import AUTHOR_ENGAGEMENT_HISTORY
 from clientnest_assets.features.views.user_engagement_history import USER_ENGAGEMENT_HISTORY as VIEW
 from clientnest_assets.partitions import Window
 
@@ -18,17 +19,19 @@ ALL = Window.of_days(date(2025, 1, 1), date(2025, 3, 31))
 WEEK = timedelta(days=7)
 
 
-def posts(*rows: tuple[int, int, float, int | None]) -> pl.LazyFrame:
-    """Rows of post, account, days from the start to publication, mature score."""
+def posts(*rows: tuple[int, int, float, int | None], categories: tuple[str, ...] = ()) -> pl.LazyFrame:
+    """Rows of post, account, days from the start to publication, mature score. A user has ten accounts."""
     return pl.LazyFrame(
         [
-            (post, account, at, None if score is None else at + WEEK, score)
-            for post, account, days, score in rows
+            (post, account // 10, account, category, at, None if score is None else at + WEEK, score)
+            for (post, account, days, score), category in zip(rows, categories or ["General"] * len(rows), strict=True)
             for at in [START + timedelta(days=days)]
         ],
         schema={
             "post_id": pl.Int64,
+            "user_id": pl.Int64,
             "account_id": pl.Int64,
+            "content_category": pl.String,
             "published_at": MOMENT,
             "mature_at": MOMENT,
             "mature_engagement_score": pl.Int64,
@@ -80,12 +83,68 @@ def test_window_sees_nothing_that_matures_after_it():
     )
 
 
-def test_a_range_gives_byte_for_byte_what_its_days_give_in_any_order_of_input():
+def on_day(days: float) -> datetime:
+    return START + timedelta(days=days)
+
+
+def test_a_post_counts_for_90_days_from_its_maturity_to_the_moment():
+    window = Window.of_days(date(2025, 1, 1), date(2025, 6, 30))
+    found = VIEW.materialise({"fact_posts": posts((1, 7, 0, 9), (2, 7, 10.5, 99))}, window)
+    a, b = math.log(10), math.log(100)
+    assert found.select("event_at", "posts_90d").rows() == [
+        (on_day(7), 1),
+        (on_day(17.5), 2),
+        (on_day(97), 1),
+        (on_day(107.5), 0),
+    ]
+    assert found["mean_log_90d"].to_list() == pytest.approx([a, (a + b) / 2, b, None], abs=1e-6)
+    assert found["std_log_90d"].to_list() == pytest.approx([None, np.std([a, b], ddof=1), None, None], abs=1e-6)
+    assert found["recent_against_90d"].to_list() == pytest.approx([0, 0, (a - b) / 2, None], abs=1e-6)
+
+
+def test_what_is_not_of_the_90_days_stays_as_it_was_when_a_post_passes_out():
+    window = Window.of_days(date(2025, 1, 1), date(2025, 6, 30))
+    found = VIEW.materialise({"fact_posts": posts((1, 7, 0, 9), (2, 7, 10.5, 99))}, window)
+    still = VIEW.feature_names[: VIEW.feature_names.index("posts_90d")]
+    assert found[1].select(still).equals(found[2].select(still))
+    assert found[1].select(still).equals(found[3].select(still))
+
+
+def test_a_post_that_matures_as_another_passes_out_makes_one_row_with_both():
+    window = Window.of_days(date(2025, 1, 1), date(2025, 6, 30))
+    found = VIEW.materialise({"fact_posts": posts((1, 7, 0, 9), (2, 7, 90, 99))}, window)
+    assert found.select("event_at", "posts_90d", "matured_posts").rows()[1] == (on_day(97), 1, 2)
+    assert found["mean_log_90d"][1] == pytest.approx(math.log(100), abs=1e-6)
+
+
+def test_a_category_is_drawn_towards_the_mean_of_all_by_how_few_its_posts_are():
+    rows = ((1, 7, 0, 9), (2, 7, 1, 99), (3, 7, 2, 99))
+    found = VIEW.materialise({"fact_posts": posts(*rows, categories=("General", "Promotional", "Promotional"))}, ALL)
+    last = found.row(-1, named=True)
+    a, b = math.log(10), math.log(100)
+    mean = (a + 2 * b) / 3
+    assert (last["posts_90d_general"], last["posts_90d_promotional"], last["posts_90d_interactive"]) == (1, 2, 0)
+    assert last["mean_log_90d_general"] == pytest.approx((a + 10 * mean) / 11, abs=1e-6)
+    assert last["mean_log_90d_promotional"] == pytest.approx((2 * b + 10 * mean) / 12, abs=1e-6)
+    assert last["mean_log_90d_interactive"] == pytest.approx(mean, abs=1e-6)
+
+
+def test_a_users_history_is_that_of_all_their_accounts():
+    rows = {"fact_posts": posts((1, 11, 0, 9), (2, 12, 1, 99), (3, 21, 1, 5))}
+    found = AUTHOR_ENGAGEMENT_HISTORY.materialise(rows, ALL)
+    assert found.select("user_id", "matured_posts", "posts_90d").rows() == [(1, 1, 1), (1, 2, 2), (2, 1, 1)]
+    assert found["mean_log_20"].to_list() == pytest.approx([math.log(10), math.log(1000) / 2, math.log(6)])
+
+
+@pytest.mark.parametrize("view", [VIEW, AUTHOR_ENGAGEMENT_HISTORY], ids=lambda view: view.name)
+def test_a_range_gives_byte_for_byte_what_its_days_give_in_any_order_of_input(view):
     rng = np.random.default_rng(3)
-    rows = [(n, int(rng.integers(1, 6)), float(rng.uniform(0, 40)), int(rng.integers(0, 900))) for n in range(400)]
-    window = Window.of_days(date(2025, 1, 10), date(2025, 2, 20))
-    together = VIEW.materialise({"fact_posts": posts(*rows)}, window)
-    shuffled = posts(*[rows[n] for n in rng.permutation(400)])
-    one_by_one = pl.concat(VIEW.materialise({"fact_posts": shuffled}, day) for day in window.chunks(1))
-    assert together.height > 200
-    assert one_by_one.sort(VIEW.row_key).equals(together)
+    rows = [(n, int(rng.integers(1, 36)), float(rng.uniform(0, 140)), int(rng.integers(0, 900))) for n in range(900)]
+    kinds = tuple(rng.choice(["General", "Promotional", "Behind the Scenes"], 900).tolist())
+    window = Window.of_days(date(2025, 4, 1), date(2025, 5, 20))
+    together = view.materialise({"fact_posts": posts(*rows, categories=kinds)}, window)
+    order = rng.permutation(900)
+    shuffled = posts(*[rows[n] for n in order], categories=tuple(kinds[n] for n in order))
+    one_by_one = pl.concat(view.materialise({"fact_posts": shuffled}, day) for day in window.chunks(1))
+    assert together.height > 400
+    assert one_by_one.sort(view.row_key).equals(together)

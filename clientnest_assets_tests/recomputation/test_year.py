@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import polars as pl
 import pytest
 
+from clientnest_assets.features.registry import VIEWS
+from clientnest_assets.partitions import Window
 from clientnest_assets_tests.recomputation.trial import Trial
 
 ARRIVES, REBUILT = 122, 92
 """Days of the windows in which the year arrives, and in which it is built anew: no window ends where another does."""
+
+LOOKED_AT = 29
+"""Of so many days one is computed alone: each weekday and each place in a month comes up."""
 
 
 @dataclass(frozen=True)
@@ -77,3 +83,17 @@ def test_rows_that_are_gone_at_the_source_are_gone_from_the_facts(year, table, f
     assert gone
     for fact, column in facts.items():
         assert not gone.intersection(year.trial.product.table("facts", fact).get_column(column))
+
+
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+def test_a_feature_view_over_the_year_is_row_for_row_what_its_days_give_one_by_one(year, view):
+    product, span = year.trial.product, year.trial.span
+
+    def rows(window):
+        inputs = {each.table: each.read(product.lake, product.warehouse_url, window) for each in view.upstream}
+        return view.materialise(inputs, window)
+
+    whole = pl.concat([rows(window) for window in span.chunks()])
+    assert whole.height
+    for day in span.days()[::LOOKED_AT]:
+        assert rows(Window.of_days(day, day)).equals(whole.filter(pl.col("day") == day)), day

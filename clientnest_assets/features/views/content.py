@@ -10,7 +10,8 @@ from typing import Final
 import polars as pl
 
 from clientnest_assets.contracts import DAY
-from clientnest_assets.contracts.content_category import content_category
+from clientnest_assets.contracts.content_category import content_category, rules
+from clientnest_assets.features.language import LANGUAGES, UNDETERMINED, with_language
 from clientnest_assets.features.upstream import RAW, Inputs, Upstream
 from clientnest_assets.features.view import MOMENT, Feature, FeatureView
 from clientnest_assets.partitions import Window
@@ -26,32 +27,75 @@ _LINK = r"(?i)\bhttps?://\S|\bwww\.\w"
 # Members of a joined emoji count one by one; the three signs are punctuation that Unicode lists as pictures.
 _EMOJI = r"[\p{Extended_Pictographic}--[©®™]]"
 
+
+def _count(name: str, what: str, unit: str) -> Feature:
+    return Feature(name, pl.Int64(), what, unit, 0, minimum=0, max_null_share=0.0)
+
+
+def _truth(name: str, what: str) -> Feature:
+    return Feature(name, pl.Boolean(), what, default=False, max_null_share=0.0)
+
+
 FEATURES: Final = (
-    Feature("content_length", pl.Int64(), "Length of the text.", "characters", 0),
-    Feature("log_content_length", pl.Float64(), "Natural logarithm of 1 + content_length.", "log characters", 0.0),
-    Feature("word_count", pl.Int64(), "Words, as parted by white space.", "words", 0),
-    Feature("hashtag_count", pl.Int64(), "Hashtags of the post.", "hashtags", 0),
-    Feature("mention_count", pl.Int64(), "Other accounts named with @.", "mentions", 0),
-    Feature("emoji_count", pl.Int64(), "Emoji in the text.", "emoji", 0),
-    Feature("exclamation_count", pl.Int64(), "Exclamation marks in the text.", "marks", 0),
-    Feature("number_count", pl.Int64(), "Numbers written in digits.", "numbers", 0),
-    Feature("uppercase_share", pl.Float64(), "Capitals among the letters; 0 without letters.", "ratio", 0.0),
-    Feature("has_question", pl.Boolean(), "True if the text has a question mark.", None, default=False),
-    Feature("has_link", pl.Boolean(), "True if the text has a web address.", None, default=False),
-    Feature("is_reply", pl.Boolean(), "True if the text begins with a mention.", None, default=False),
-    Feature("is_repost", pl.Boolean(), 'True if the text quotes another post: RT @…, or "@….', None, default=False),
-    Feature("content_category", pl.String(), "The product's content category.", None, "Unknown"),
+    _count("content_length", "Length of the text.", "characters"),
+    Feature(
+        "log_content_length",
+        pl.Float64(),
+        "Natural logarithm of 1 + content_length.",
+        "log characters",
+        0.0,
+        minimum=0,
+        max_null_share=0.0,
+    ),
+    _count("word_count", "Words, as parted by white space.", "words"),
+    _count("hashtag_count", "Hashtags of the post.", "hashtags"),
+    _count("mention_count", "Other accounts named with @.", "mentions"),
+    _count("emoji_count", "Emoji in the text.", "emoji"),
+    _count("exclamation_count", "Exclamation marks in the text.", "marks"),
+    _count("number_count", "Numbers written in digits.", "numbers"),
+    Feature(
+        "uppercase_share",
+        pl.Float64(),
+        "Capitals among the letters; 0 without letters.",
+        "ratio",
+        0.0,
+        minimum=0,
+        maximum=1,
+        max_null_share=0.0,
+    ),
+    _truth("has_question", "True if the text has a question mark."),
+    _truth("has_link", "True if the text has a web address."),
+    _truth("is_reply", "True if the text begins with a mention."),
+    _truth("is_repost", 'True if the text quotes another post: RT @…, or "@….'),
+    Feature(
+        "content_category",
+        pl.String(),
+        "The product's content category.",
+        default=rules().empty,
+        values=rules().categories,
+        max_null_share=0.0,
+    ),
+    Feature(
+        "language",
+        pl.String(),
+        f"The language of the text as far as rules can tell, in ISO 639-1; {UNDETERMINED} where they cannot.",
+        default=UNDETERMINED,
+        values=LANGUAGES,
+        max_null_share=0.0,
+    ),
     Feature("media_type", pl.String(), "What is attached, as the app names it; null if unknown."),
-    Feature("ai_generated", pl.Boolean(), "True if the text came from ClientNest's AI.", None, default=False),
+    Feature("ai_generated", pl.Boolean(), "True if the text came from ClientNest's AI.", default=False),
     Feature(
         "hashtags",
         pl.List(pl.String()),
         f"The first {MAX_HASHTAGS} hashtags in order of appearance, in lower case, without #.",
+        max_null_share=0.0,
     ),
     Feature(
         "words",
         pl.List(pl.String()),
         f"The first {MAX_WORDS} distinct words of two letters or more, in order, in lower case, without addresses.",
+        max_null_share=0.0,
     ),
 )
 
@@ -74,7 +118,7 @@ def content_features(posts: pl.LazyFrame) -> pl.LazyFrame:
     def count(pattern: str) -> pl.Expr:
         return text.str.count_matches(pattern).cast(pl.Int64)
 
-    return posts.with_columns(
+    return with_language(posts, "content").with_columns(
         length.alias("content_length"),
         length.log1p().alias("log_content_length"),
         count(r"\S+").alias("word_count"),
@@ -146,7 +190,7 @@ REQUEST: Final = (
 )
 CONTENT: Final = FeatureView(
     name="content",
-    version=1,
+    version=2,
     entity_keys=("post_id",),
     features=FEATURES,
     compute=_compute,
@@ -154,5 +198,5 @@ CONTENT: Final = FeatureView(
     request=REQUEST,
     on_request=content_features,
     owner="data@clientnest.example",
-    description="One row per captured version of a post: its length, form, category, hashtags and media.",
+    description="One row per captured version of a post: its length, form, language, category, hashtags and media.",
 )
