@@ -9,10 +9,8 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
-from dagster._core.event_api import PartitionKeyFilter
-from dagster._core.events import DagsterEvent
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
 
+from clientnest_assets.defs.checks_by_day import store_by_day
 from clientnest_assets.defs.partitions import by_day
 from clientnest_assets.defs.warehouse import warehouse_key
 from clientnest_assets.partitions import Window
@@ -27,7 +25,7 @@ ROW_COUNT, DAY_ROW_COUNT, COLUMN_LINEAGE = (
     "dagster/column_lineage",
 )
 DAYS_SHOWN = 31
-MOST_FAILURES = 1000
+ROWS_FAILING = "rows_failing"
 
 
 def check_key(asset: dg.AssetKey, test: Mapping[str, Any]) -> dg.AssetCheckKey:
@@ -74,8 +72,16 @@ def results(
         yield dg.MaterializeResult(asset_key=key, metadata=metadata)
     for test, tested in built.tests.items():
         days = failing_days(url, tested.sql, window) if window and tested.rows_failing else {}
-        if window:
-            _store_by_day(context, tests[test], tested, days, window)
+        # A test that could not be run says nothing of any day.
+        if window and tested.rows_failing is not None:
+            store_by_day(
+                context,
+                tests[test],
+                {day: {ROWS_FAILING: rows} for day, rows in days.items()},
+                window,
+                severity=_severity(tested),
+                mended={ROWS_FAILING: 0},
+            )
         yield dg.AssetCheckResult(
             asset_key=tests[test].asset_key,
             check_name=tests[test].name,
@@ -118,55 +124,6 @@ def _column_lineage(
     }
 
 
-def _store_by_day(
-    context: dg.AssetExecutionContext,
-    key: dg.AssetCheckKey,
-    tested: Tested,
-    failing: Mapping[date, int],
-    window: Window,
-) -> None:
-    """Stores a result of its own for each day that fails, and for each that failed before and does so no more.
-
-    Dagster stores a check in a run of several days without a partition. A day without a result of its own passed with
-    its window: one event for each check and day would be most of the event log.
-    """
-    for day, rows in failing.items():
-        _store(context, key, day, passed=False, severity=_severity(tested), rows=rows)
-    if tested.rows_failing is None:
-        return
-    storage = context.instance.event_log_storage
-    once = storage.get_asset_check_execution_history(key, limit=MOST_FAILURES, status={Status.FAILED})
-    failed = {date.fromisoformat(record.partition) for record in once if record.partition}
-    for day in sorted(failed.intersection(window.days()) - failing.keys()):
-        (newest,) = storage.get_asset_check_execution_history(
-            key, limit=1, status={Status.FAILED, Status.SUCCEEDED}, partition_filter=PartitionKeyFilter(key=str(day))
-        )
-        if newest.status is Status.FAILED:
-            _store(context, key, day, passed=True, severity=_severity(tested), rows=0)
-
-
-def _store(
-    context: dg.AssetExecutionContext,
-    key: dg.AssetCheckKey,
-    day: date,
-    *,
-    passed: bool,
-    severity: dg.AssetCheckSeverity,
-    rows: int,
-) -> None:
-    evaluation = dg.AssetCheckEvaluation(
-        key.asset_key,
-        key.name,
-        passed,
-        {"rows_failing": rows},
-        severity=severity,
-        blocking=False,
-        partition=str(day),
-    )
-    # Making the event stores it, as an event of this run. Without a run a second result of the same day would clash.
-    DagsterEvent.asset_check_evaluation(context.op_execution_context.get_step_execution_context(), evaluation)
-
-
 def _severity(tested: Tested) -> dg.AssetCheckSeverity:
     return dg.AssetCheckSeverity.WARN if tested.status == "warn" else dg.AssetCheckSeverity.ERROR
 
@@ -181,7 +138,7 @@ def _told(tested: Tested, days: Mapping[date, int]) -> str | None:
 def _check_metadata(tested: Tested, window: Window | None) -> dict[str, Any]:
     found: dict[str, Any] = {"window": str(window)} if window else {}
     if tested.rows_failing is not None:
-        found["rows_failing"] = tested.rows_failing
+        found[ROWS_FAILING] = tested.rows_failing
     if not tested.passed:
         found["sql"] = dg.MetadataValue.md(f"```sql\n{tested.sql.strip()}\n```")
     return found

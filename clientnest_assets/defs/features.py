@@ -1,8 +1,14 @@
 """Feature views as assets: each view's declaration gives its asset, partitioned by day."""
 
+from collections.abc import Iterable
+from datetime import date
+
 import dagster as dg
+import polars as pl
 
 from clientnest_assets.contracts import DAY
+from clientnest_assets.defs.feature_checks import feature_check_results, feature_check_specs
+from clientnest_assets.defs.metadata import table
 from clientnest_assets.defs.partitions import (
     CHUNKED,
     LOOKS_BACK,
@@ -13,11 +19,17 @@ from clientnest_assets.defs.partitions import (
     window_of,
 )
 from clientnest_assets.defs.raw import OWNERS
+from clientnest_assets.features.quality.measure import measure
 from clientnest_assets.features.registry import VIEWS
+from clientnest_assets.features.sets import SETS
 from clientnest_assets.features.store import LAYER, store_window, view_table
 from clientnest_assets.features.upstream import RAW, Upstream, mapped_days, reaches_back
 from clientnest_assets.features.view import DEFINITION, KEYS, FeatureView
 from clientnest_assets.installation import Installation
+from clientnest_assets.lake import Lake
+from clientnest_assets.models.store import trained_weeks
+
+QUALITY_SHOWN = ("null_share", "mean", "psi", "verdict", "since")
 
 
 def feature_key(view: FeatureView) -> dg.AssetKey:
@@ -25,9 +37,11 @@ def feature_key(view: FeatureView) -> dg.AssetKey:
     return dg.AssetKey([LAYER, view.name])
 
 
-def feature_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
+def feature_assets(
+    partitions: Partitions, views: Iterable[FeatureView] = tuple(VIEWS.values())
+) -> list[dg.AssetsDefinition]:
     """One asset per feature view."""
-    return [_feature_asset(view, partitions) for view in VIEWS.values()]
+    return [_feature_asset(view, partitions) for view in views]
 
 
 def _feature_asset(view: FeatureView, partitions: Partitions) -> dg.AssetsDefinition:
@@ -53,6 +67,7 @@ def _feature_asset(view: FeatureView, partitions: Partitions) -> dg.AssetsDefini
             "version": view.version,
             "owner": view.owner,
         },
+        check_specs=feature_check_specs(feature_key(view)),
     )
     def features(
         context: dg.AssetExecutionContext, installation: dg.ResourceParam[Installation]
@@ -63,6 +78,7 @@ def _feature_asset(view: FeatureView, partitions: Partitions) -> dg.AssetsDefini
         }
         rows = view.materialise(inputs, window)
         commit = store_window(installation.lake, view, rows, window)
+        quality = measure(installation.lake, view, rows, window, _trained_weeks(installation.lake, view))
         return dg.MaterializeResult(
             data_version=data_version(code_version, commit.version),
             metadata={
@@ -71,21 +87,21 @@ def _feature_asset(view: FeatureView, partitions: Partitions) -> dg.AssetsDefini
                 "entities": rows.select(view.entity_keys).n_unique(),
                 "delta_version": commit.version,
                 "bytes": commit.bytes,
-                "nulls": dg.TableMetadataValue(
-                    [
-                        dg.TableRecord(
-                            {"feature": name, "share_of_nulls": round(rows[name].null_count() / rows.height, 4)}
-                        )
-                        for name in view.feature_names
-                        if rows.height
-                    ],
-                    dg.TableSchema([dg.TableColumn("feature"), dg.TableColumn("share_of_nulls", "float")]),
+                "quality_of_last_day": table(
+                    quality.filter(pl.col(DAY) == window.last_day).select("feature", *QUALITY_SHOWN)
                 ),
                 "location": view_table(installation.lake, view).location,
             },
+            check_results=list(feature_check_results(context, feature_key(view), view, quality, window)),
         )
 
     return features
+
+
+def _trained_weeks(lake: Lake, view: FeatureView) -> set[date]:
+    """The weeks that have a model which reads the view."""
+    tasks = {each.task for each in SETS.values() if view.name in each.features}
+    return {week for task in tasks for week in trained_weeks(lake, task)}
 
 
 def _dep(upstream: Upstream) -> dg.AssetDep:
