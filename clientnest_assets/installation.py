@@ -5,6 +5,7 @@ Embedded, asking for a database starts the embedded PostgreSQL. In production no
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import shutil
@@ -23,6 +24,9 @@ from clientnest_assets.partitions import Calendar, read_calendar, write_calendar
 from clientnest_assets.settings import Settings, SettingsError, store_options
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from clientnest_assets.features.online.store import OnlineStore
     from clientnest_assets.lake import Lake
 
 APP_DATABASE = "clientnest_app"
@@ -104,6 +108,18 @@ class Installation:
         return lake
 
     @property
+    def online_store_url(self) -> str:
+        """Where the newest features are: a Redis, or the warehouse."""
+        return self.settings.online_store_url or self.warehouse_url
+
+    @cached_property
+    def online_store(self) -> OnlineStore:
+        """The online store, with its connections kept for the next who asks; nothing is connected to yet."""
+        from clientnest_assets.features.online.store import open_store
+
+        return open_store(self.online_store_url, self._online_namespace if self.settings.online_store_url else "")
+
+    @property
     def truth(self) -> Path:
         """What is true in the simulated world. Only evaluation reads it."""
         return self.home / "truth"
@@ -133,9 +149,12 @@ class Installation:
     @cached_property
     def events_keys(self) -> list[str]:
         """The keys of which a sender of events shows one; embedded, one made once and kept in the home."""
-        if self.settings.events_keys:
-            return [key.strip() for key in self.settings.events_keys.get_secret_value().split(",") if key.strip()]
-        return [self._kept_secret("events-key").decode()] if self.settings.is_embedded else []
+        return self._keys(self.settings.events_keys, "events-key")
+
+    @cached_property
+    def features_keys(self) -> list[str]:
+        """The keys of which a reader of features shows one; embedded, one made once and kept in the home."""
+        return self._keys(self.settings.features_keys, "features-key")
 
     @property
     def calendar(self) -> Calendar:
@@ -169,6 +188,9 @@ class Installation:
         import psycopg
         from psycopg import sql
 
+        if self.settings.online_store_url:
+            # First, since it may not answer. In the warehouse it goes with that.
+            self.online_store.clean([])
         with psycopg.connect(self._server.url("postgres"), autocommit=True) as connection:
             for name in (WAREHOUSE, DAGSTER_DATABASE):
                 connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
@@ -222,6 +244,18 @@ class Installation:
     @property
     def _has_object_store(self) -> bool:
         return self.settings.is_embedded and self.lake_kind is LakeKind.S3
+
+    def _keys(self, given: SecretStr | None, name: str) -> list[str]:
+        if given:
+            return [key.strip() for key in given.get_secret_value().split(",") if key.strip()]
+        return [self._kept_secret(name).decode()] if self.settings.is_embedded else []
+
+    @property
+    def _online_namespace(self) -> str:
+        """Tells this installation's keys in a Redis from those of others: all who share a lake share it."""
+        if self.settings.lake_url:
+            return hashlib.sha256(self.settings.lake_url.encode()).hexdigest()[:12]
+        return self._kept_secret("online-namespace").decode()[:12]
 
     def _kept_secret(self, name: str) -> bytes:
         """A secret made at random when it is first asked for, and kept in a file of the home."""

@@ -45,6 +45,7 @@ REQUIRED_OUTSIDE = {
     "first_day": "the first UTC day there is data for, such as 2024-01-01; partitions begin there",
 }
 DATABASES = ("app_database_url", "warehouse_url", "dagster_database_url")
+ONLINE_STORES = ("redis", "rediss")
 MINIMUM_KEY_LENGTH = 32
 STORE_OPTIONS = (
     "AWS_ACCESS_KEY_ID",
@@ -81,6 +82,9 @@ class Settings(BaseSettings):
     dagster_database_url: str | None = None
     pseudonym_key: SecretStr | None = None
     first_day: date | None = None
+    online_store_url: str | None = None
+    """The Redis that keeps the newest features, such as rediss://user:secret@redis.example.com:6379/0; by default the
+    warehouse does."""
     schedules: bool | None = None
     """Whether schedules run until somebody switches them in the UI. Embedded they are off by default."""
     compute_logs_url: str | None = None
@@ -95,6 +99,10 @@ class Settings(BaseSettings):
     """The file that says which accounts the platform collectors ask, with their tokens."""
     events_keys: SecretStr | None = None
     """The keys that senders of events may show, separated by commas: two while one replaces the other."""
+    features_keys: SecretStr | None = None
+    """The keys that readers of features may show, separated by commas: two while one replaces the other."""
+    dagster_ui_url: str | None = None
+    """Where pages link to for Dagster; by default port 3000 of the host that the page was asked from."""
     kafka_brokers: str | None = None
     """Where application events come from beside HTTP, such as broker-1:9092,broker-2:9092."""
     kafka_topic: str = "app-events"
@@ -135,6 +143,11 @@ class Settings(BaseSettings):
         problems = _store_problems(os.environ)
         if self.compute_logs_url and not self.compute_logs_url.startswith("s3://"):
             problems.append(f"{PREFIX}COMPUTE_LOGS_URL must be s3://bucket/prefix, not {self.compute_logs_url!r}.")
+        if self.online_store_url and urlsplit(self.online_store_url).scheme not in ONLINE_STORES:
+            problems.append(
+                f"{PREFIX}ONLINE_STORE_URL must begin with redis:// or rediss://. Unset it, and the warehouse keeps the "
+                "newest features."
+            )
         if self.is_embedded:
             problems += [
                 f"{_variable(name)} is set, but {PREFIX}ENVIRONMENT is {self.environment}, which runs its own services. "

@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "serving": {"contracts", "models", "features", "warehouse", "privacy", "lake", "sources", *ENVIRONMENT},
     "embedded": set(),
     "settings": set(),
-    "installation": {"settings", "contracts", "embedded", "lake"},
+    "installation": {"settings", "contracts", "embedded", "lake", "features"},
 }
 """Layers of plain functions, and what each may import of ours beside itself and EVERYWHERE."""
 ORCHESTRATION = {"defs", "cli", "definitions"}

@@ -187,6 +187,7 @@ def _summary(session: Session, clock: Clock, *, trained: bool) -> None:
 
 
 def _model_scores(session: Session) -> None:
+    from clientnest_assets.features.sets import variants
     from clientnest_assets.models.engagement.evaluation import explained_share
     from clientnest_assets.models.engagement.spec import NAIVE_RULES, TASK
     from clientnest_assets.models.store import evaluation_rows, newest
@@ -205,7 +206,12 @@ def _model_scores(session: Session) -> None:
         title_justify="left",
         box=None,
     )
-    for name, metrics in artefact.card["evaluated"]["metrics"].items():
+    measured = dict(artefact.card["evaluated"]["metrics"])
+    for features in variants(TASK)[1:]:
+        other = newest(lake, features.task, session.installation.calendar.today())
+        if other is not None and other[0] == week:
+            measured[f"model, feature set {features.variant}"] = other[1].card["evaluated"]["metrics"]["model"]
+    for name, metrics in measured.items():
         scores.add_row(NAIVE_RULES.get(name, name), *(_figure(metrics[each]) for each in ("mae", "spearman")))
     console.print(scores)
     share = explained_share(evaluation_rows(lake, TASK, week), read_posts(session.installation.truth))

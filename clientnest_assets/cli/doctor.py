@@ -120,6 +120,19 @@ def _lake() -> Iterator[Problem]:
         yield f"the lake cannot be read: {error}", "check CLIENTNEST_LAKE_URL and the AWS_* variables"
 
 
+def _online_store() -> Iterator[Problem]:
+    """A Redis that does not answer; where there is none the warehouse is the store, and looked at as a database."""
+    from clientnest_assets.features.registry import VIEWS
+
+    installation = Installation.load()
+    if not installation.settings.online_store_url:
+        return
+    try:
+        installation.online_store.generation(next(iter(VIEWS.values())))
+    except ClientNestError as error:
+        yield str(error), "check CLIENTNEST_ONLINE_STORE_URL and the network, or unset it"
+
+
 def _ports() -> Iterator[Problem]:
     session = Session.open()
     if is_serving(session):
@@ -129,7 +142,7 @@ def _ports() -> Iterator[Problem]:
             yield f"port {port} is taken by another program", f"stop it, or give `clientnest up` another {option}"
 
 
-NEED_SETTINGS = (_home, _databases, _lake, _ports)
+NEED_SETTINGS = (_home, _databases, _lake, _online_store, _ports)
 CHECKS: dict[str, Callable[[], Iterator[Problem]]] = {
     "Python version": _python,
     "package versions": _packages,
@@ -138,5 +151,6 @@ CHECKS: dict[str, Callable[[], Iterator[Problem]]] = {
     "dbt project": _dbt,
     "databases": _databases,
     "lake": _lake,
+    "online store": _online_store,
     "ports": _ports,
 }

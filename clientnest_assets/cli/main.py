@@ -14,6 +14,7 @@ from clientnest_assets.cli.collect import collect
 from clientnest_assets.cli.consume import consume
 from clientnest_assets.cli.demo import demo
 from clientnest_assets.cli.doctor import doctor
+from clientnest_assets.cli.features import features
 from clientnest_assets.cli.import_ import import_file
 from clientnest_assets.cli.land import land
 from clientnest_assets.cli.maintain import maintain
@@ -70,9 +71,10 @@ cli.command(rich_help_panel=FILLING)(backfill)
 cli.command(rich_help_panel=FILLING)(rebuild)
 cli.add_typer(quarantine, name="quarantine", rich_help_panel=FILLING)
 cli.command(rich_help_panel=ASKING)(status)
+cli.add_typer(features, name="features", rich_help_panel=ASKING)
 cli.command(rich_help_panel=ASKING)(sql)
 cli.command(rich_help_panel=ASKING)(warehouse)
-for _command in (*cli.registered_commands, *quarantine.registered_commands):
+for _command in (*cli.registered_commands, *features.registered_commands, *quarantine.registered_commands):
     _command.help = _flowing(_command.callback.__doc__ if _command.callback else None)
 
 

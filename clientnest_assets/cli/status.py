@@ -48,9 +48,11 @@ def collect(session: Session) -> dict[str, Any]:
             "ui": f"http://127.0.0.1:{ui}",
             "api": f"http://127.0.0.1:{web}/api/v1",
             "docs": f"http://127.0.0.1:{web}/dbt",
+            "features": f"http://127.0.0.1:{web}/features",
             "events": f"http://127.0.0.1:{web}{EVENTS}",
         },
         "events_keys": installation.events_keys,
+        "features_keys": installation.features_keys,
         "days": {"first": str(span.start), "last": str(span.last_day)} if span else None,
         "services": {
             "postgres": "running" if installation.settings.is_embedded else "not ours",

@@ -78,6 +78,8 @@ def serve(session: Session, *, ui_port: int, web_port: int, schedules: bool = Fa
         end_left_over_runs(session.instance)
     if schedules:
         os.environ[f"{PREFIX}SCHEDULES"] = "true"
+    addresses = {"dagster": f"http://127.0.0.1:{ui_port}", "web": f"http://127.0.0.1:{web_port}"}
+    os.environ.setdefault(f"{PREFIX}DAGSTER_UI_URL", addresses["dagster"])
     python = sys.executable
     commands = {
         "dagster": [
@@ -91,12 +93,13 @@ def serve(session: Session, *, ui_port: int, web_port: int, schedules: bool = Fa
         # Behind the others in the queue for the processor: senders of events wait for answers, it can be later.
         "consume": ["nice", "-n", "10", python, "-m", "clientnest_assets.cli.main", "consume"],
     }
-    addresses = {"dagster": f"http://127.0.0.1:{ui_port}", "web": f"http://127.0.0.1:{web_port}"}
     with _kept_ports(session, ui_port, web_port), _processes(commands, session.installation.home) as processes:
         for name, address in addresses.items():
             _wait_until_ready(name, f"{address}/server_info" if name == "dagster" else address, processes[name])
         console.print(f"[bold]Dagster UI[/]  {addresses['dagster']}")
-        console.print(f"[bold]Pages[/]       {addresses['web']}  (dbt docs: {addresses['web']}/dbt)")
+        console.print(
+            f"[bold]Pages[/]       {addresses['web']}  (/dbt: the warehouse's docs, /features: the catalogue)"
+        )
         console.print(f"[bold]Events[/]      POST {addresses['web']}{EVENTS}  (key: `clientnest status --json`)")
         console.print("Ctrl-C stops everything.")
         while True:

@@ -1,16 +1,19 @@
-"""The web application on port 8000: a front page, the dbt docs site, the event collector, and how the services are."""
+"""The web application on port 8000: pages, dbt docs site, event collector, features, and how the services are."""
 
 from __future__ import annotations
 
 import time
-from importlib.resources import files
 
-from fastapi import FastAPI, HTTPException
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from clientnest_assets.installation import Installation
+from clientnest_assets.serving.catalogue import Catalogue
 from clientnest_assets.serving.events import Collector
+from clientnest_assets.serving.features import feature_router
+from clientnest_assets.serving.pages import page_router
 from clientnest_assets.sources.events.spool import waiting
 from clientnest_assets.warehouse.dbt import docs_page
 
@@ -21,6 +24,8 @@ def create_app() -> FastAPI:
     """The application for the installation that the environment describes."""
     installation = Installation.load()
     collector = Collector(installation)
+    catalogue = Catalogue(installation)
+
     app = FastAPI(
         title="ClientNest analytics",
         docs_url=f"{API}/docs",
@@ -29,10 +34,14 @@ def create_app() -> FastAPI:
         lifespan=lambda _app: collector.running(),
     )
     app.include_router(collector.router(), prefix=API)
+    app.include_router(feature_router(installation, catalogue), prefix=API)
+    app.include_router(page_router(installation, catalogue))
 
-    @app.get("/", include_in_schema=False)
-    def front_page() -> HTMLResponse:
-        return HTMLResponse(files("clientnest_assets.serving").joinpath("front_page.html").read_text())
+    @app.exception_handler(RequestValidationError)
+    async def refuse(_request: Request, error: RequestValidationError) -> JSONResponse:
+        """Refusals have one shape, those of a schema too; what was sent is not repeated."""
+        places = [(".".join(map(str, each["loc"][1:])) or "body", each["msg"]) for each in error.errors()]
+        return JSONResponse({"detail": "; ".join(f"{place}: {words}" for place, words in places)}, 422)
 
     @app.get("/dbt", include_in_schema=False)
     def dbt_docs() -> FileResponse:
@@ -51,6 +60,7 @@ def create_app() -> FastAPI:
             "openapi": f"{API}/openapi.json",
             "health": f"{API}/health",
             "events": f"{API}/events",
+            "features": f"{API}/features",
         }
 
     @app.get(f"{API}/health")

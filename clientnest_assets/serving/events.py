@@ -7,8 +7,6 @@ with its reason when `clientnest consume` carries it into the lake. What is no J
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Annotated
@@ -19,11 +17,13 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
 from clientnest_assets.installation import Installation
-from clientnest_assets.serving.events_body import CLOSE, LIMITS, MOST_EVENTS, read_body, split
+from clientnest_assets.serving.events_body import LIMITS, MOST_EVENTS, read_body, split
+from clientnest_assets.serving.keys import CLOSE, Keys
 from clientnest_assets.sources.events.spool_writer import Limits, SpoolFullError, SpoolWriteError, SpoolWriter
 
 MOST_BYTES_IN_HAND = 64 << 20
 """Of all requests that are being read together."""
+COLLECTOR, KEYS_VARIABLE = "collector", "CLIENTNEST_EVENTS_KEYS"
 BODY_SECONDS = 30
 RETRY_SOON, RETRY_LATER = {"Retry-After": "1"}, {"Retry-After": "30"}
 EVENT = {
@@ -102,14 +102,14 @@ class Collector:
     def __init__(self, installation: Installation, limits: Limits | None = None) -> None:
         self._installation = installation
         self._limits = limits
-        self._keys: list[bytes] = []
+        self._keys = Keys([], COLLECTOR, KEYS_VARIABLE)
         self._writer: SpoolWriter | None = None
         self._bytes_in_hand = 0
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Holds a partition of the spool; at the end what was taken is written."""
-        self._keys = [_digest(key) for key in self._installation.events_keys]
+        self._keys = Keys(self._installation.events_keys, COLLECTOR, KEYS_VARIABLE)
         self._writer = await asyncio.to_thread(SpoolWriter.open, self._installation.spool, self._limits)
         try:
             yield
@@ -135,26 +135,10 @@ class Collector:
             breaks the contract is taken too and goes to quarantine with the reason, the others of its request are not
             held up. `received_at` is not sent: it is when the event came here.
             """
-            self.authenticate(shown.credentials if shown else "")
+            self._keys.require(shown.credentials if shown else "")
             return Received(received=await self.collect(request))
 
         return router
-
-    def authenticate(self, key: str) -> None:
-        """Takes each of the keys, and as much time for one as for the other.
-
-        Raises:
-            HTTPException: 401 if it is none of them, 503 if there are none.
-        """
-        if not self._keys:
-            raise HTTPException(503, "The collector has no key yet: set CLIENTNEST_EVENTS_KEYS.", CLOSE)
-        digest = _digest(key)
-        if not sum(hmac.compare_digest(digest, known) for known in self._keys):
-            raise HTTPException(
-                401,
-                "Send the header `Authorization: Bearer <key>` with a key of this collector.",
-                {"WWW-Authenticate": "Bearer", **CLOSE},
-            )
 
     async def collect(self, request: Request) -> int:
         """Keeps all events of a request; returns how many, once they are safe on disk.
@@ -199,8 +183,3 @@ class Collector:
             yield take
         finally:
             self._bytes_in_hand -= mine
-
-
-def _digest(key: str) -> bytes:
-    """What keys are compared by: all are equally long, so nothing shows how long a key is."""
-    return hashlib.sha256(key.encode()).digest()

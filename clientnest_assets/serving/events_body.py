@@ -13,11 +13,11 @@ from typing import Any
 import msgspec
 from fastapi import HTTPException, Request
 
+from clientnest_assets.serving.keys import CLOSE
+
 MOST_BODY_BYTES = 4 << 20
 MOST_EVENTS = 5_000
 LIMITS = f"A request has at most {MOST_EVENTS:,} events and {MOST_BODY_BYTES >> 20} MiB (unpacked, if it is gzip)."
-CLOSE = {"Connection": "close"}
-"""For answers given before the body was read to its end."""
 ENVELOPE = re.compile(rb'\s*\{\s*"events"\s*:(.*)\}\s*', re.DOTALL)
 ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL)
 """An escape in JSON text. `half` is half of a pair that stands alone."""

@@ -1,4 +1,4 @@
-"""The running product in a real browser: the lineage page, an asset's page, and the dbt docs site.
+"""The running product in a real browser: the lineage page, an asset's page, the dbt docs site, the feature catalogue.
 
 Left out, and said so, where there is no Chromium; CI installs it.
 """
@@ -137,6 +137,26 @@ def test_the_docs_site_explains_the_marts(product: Product, page: Any) -> None:
 def test_the_docs_site_has_metrics_exposures_and_questions(product: Product, page: Any, place: str, text: str) -> None:
     page.goto(f"{product.web}/dbt#!/{place}")
     page.get_by_text(text).first.wait_for(timeout=60_000)
+
+
+@pytest.mark.parametrize("width", [1280, 390], ids=["desktop", "phone"])
+def test_the_catalogue_is_searched_and_a_feature_leads_back_to_its_asset(
+    product: Product, page: Any, width: int, tmp_path: Path
+) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(product.web)
+    page.get_by_role("link", name="Features").click()
+    page.get_by_label("Search by name or meaning").fill("question MARK")
+    found = page.get_by_role("row").filter(has=page.get_by_role("link"), visible=True)
+    assert [row.split()[0] for row in found.all_inner_texts()] == ["has_question"]
+    page.get_by_role("link", name="has_question").click()
+    section = page.locator("#has_question")
+    section.get_by_role("heading", name="has_question").wait_for()
+    assert section.locator("svg").count() > 1
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.screenshot(path=tmp_path / "view.png")
+    page.get_by_role("link", name="features/content", exact=True).click()
+    page.wait_for_url(f"{product.ui}/assets/features/content**", timeout=60_000)
 
 
 def test_the_api_says_whether_the_warehouse_answers_and_no_event_waits(product: Product) -> None:

@@ -65,7 +65,7 @@ def test_a_rebuild_killed_half_way_and_given_again_ends_in_the_same_warehouse_wi
     company.warehouse("drop table marts.budget")
     assert company.state() == before
     # Features are of the lake, and are older now than the facts they are made of.
-    assert {key.path[0] for run in company.plan() for key in run.assets} == {"features"}
+    assert {key.path[0] for run in company.plan() for key in run.assets} == {"features", "online"}
     assert not (company.installation.home / MARK).exists()
 
 

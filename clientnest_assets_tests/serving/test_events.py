@@ -3,31 +3,25 @@
 import asyncio
 import gzip
 import json
-import os
 import random
 import resource
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import uuid
 import zlib
-from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from unittest.mock import patch
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clientnest_assets.contracts import CONTRACTS
 from clientnest_assets.contracts.events import EVENT_TYPES, AppEvents
-from clientnest_assets.installation import Installation
 from clientnest_assets.lake import Lake
 from clientnest_assets.serving.app import create_app
 from clientnest_assets.serving.events import EVENT, Collector
@@ -37,38 +31,13 @@ from clientnest_assets.sources.events.decoding import Days, Decoder
 from clientnest_assets.sources.events.inbox import inbox_table
 from clientnest_assets.sources.events.spool_feed import SpoolFeed
 from clientnest_assets.sources.events.spool_writer import Limits
+from clientnest_assets_tests.serving.served import READY_SECONDS, installed, served
 
 PATH = "/api/v1/events"
-READY_SECONDS = 60
 
 
 def event(**changes):
     return {**EVENT["example"], "event_id": str(uuid.uuid4()), **changes}
-
-
-@contextmanager
-def installed(home, **settings):
-    """The installation of a home, in this process' environment too."""
-    variables = {"CLIENTNEST_ENVIRONMENT": "test", "CLIENTNEST_HOME": str(home), **settings}
-    with patch.dict(os.environ, variables):
-        yield Installation.load()
-
-
-@contextmanager
-def served(app, key=None):
-    """The application behind a real server, and a client of it."""
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-    listening = socket.create_server(("127.0.0.1", 0))
-    thread = threading.Thread(target=server.run, args=([listening],))
-    thread.start()
-    address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    try:
-        with httpx.Client(base_url=address, headers=headers, timeout=READY_SECONDS) as client:
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 @pytest.fixture(scope="module")
