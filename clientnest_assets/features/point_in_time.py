@@ -1,17 +1,20 @@
-"""Reading features as they were known at a moment: the one as-of join of this project.
+"""Reading features as they were known at a moment: what columns entity rows get, and what they say.
 
-Nobody else calls `join_asof`: on unsorted input it gives wrong values with no more than a warning.
-What a view is, and what its columns mean, is not decided here.
+Which stored row counts is decided in `as_of.py`, how frames larger than memory are read in `pieces.py`. What a view is,
+and what its features mean, is not decided here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 import polars as pl
 
 from clientnest_assets.contracts import DAY
+from clientnest_assets.features.as_of import places, possible_rows
+from clientnest_assets.features.pieces import Side, from_batches, joined_at_once, joined_in_pieces
 from clientnest_assets.features.view import DEFINITION, MOMENT, FeatureView, FeatureViewError
 
 AS_OF: Final = "as_of"
@@ -19,11 +22,7 @@ PRESENT: Final = "PRESENT"
 STALE: Final = "STALE"
 MISSING: Final = "MISSING"
 
-_ROW: Final = "__row"
 _AS_OF: Final = "__as_of"
-_EVENT: Final = "__event"
-_KNOWN: Final = "__known"
-_AVAILABLE: Final = "__available"
 
 
 def column(view: FeatureView, feature: str) -> str:
@@ -46,6 +45,7 @@ def get_historical_features(
     views: Mapping[FeatureView, pl.LazyFrame | pl.DataFrame],
     *,
     as_of: str = AS_OF,
+    memory_limit: int | None = None,
 ) -> pl.LazyFrame:
     """The entity rows, in their order, each with what every view knew of it at its as-of moment.
 
@@ -59,54 +59,63 @@ def get_historical_features(
     older event that arrives late never hides a newer one. Rows equal in all these are settled by the
     order of the frame, the last wins; `FeatureView.validate` keeps them out of stored views.
 
+    Nothing is read before the result is collected or sunk; each frame is then read once.
+
     Args:
         entity_rows: entity keys of every view, and the moment `as_of` (UTC, microseconds).
         views: the stored rows of each view, more columns allowed, in any order.
         as_of: the column of `entity_rows` with the moment to look from.
+        memory_limit: how many bytes the process should stay under, 700 MB at least, for frames larger than memory: see
+            `pieces.py`. The result then comes in batches, to be sunk. None joins all at once: two to three times as quick.
 
     Raises:
         FeatureViewError: a key or time is missing or of another type, or a name would be taken twice.
     """
     entities = entity_rows.lazy()
-    schema = entities.collect_schema()
-    _require(schema, {as_of: MOMENT}, "entity rows")
-    taken = set(schema)
-    numbered = entities.with_row_index(_ROW)
-    parts = [entities]
+    found = entities.collect_schema()
+    _require(found, {as_of: MOMENT}, "entity rows")
+    schema = dict(found)
+    sides: list[Side] = []
     for view, rows in views.items():
-        added = [column(view, name) for name in view.feature_names] + [status_column(view), age_column(view)]
-        if clash := taken.intersection(added):
-            raise FeatureViewError(f"the entity rows already have {', '.join(sorted(clash))}")
-        taken.update(added)
-        _require(schema, {name: view.schema[name] for name in view.entity_keys}, "entity rows")
+        added = added_schema(view)
+        if clash := sorted(name for name in added if name in schema):
+            raise FeatureViewError(f"the entity rows already have {', '.join(clash)}")
+        schema.update(added)
+        _require(found, {name: view.schema[name] for name in view.entity_keys}, "entity rows")
         needed = {name: dtype for name, dtype in view.schema.items() if name not in (DAY, DEFINITION)}
         _require(rows.lazy().collect_schema(), needed, f"view {view.name}")
-        parts.append(_join(numbered, view, rows.lazy(), as_of).select(added))
-    # Each part is back in the order of the entity rows, so that columns can stand side by side: no wide sort.
-    return pl.concat(parts, how="horizontal")
+        sides.append(Side(view.entity_keys, rows.lazy().select(list(needed)), partial(_join, view=view, as_of=as_of)))
+    if memory_limit is None:
+        return pl.defer(lambda: joined_at_once(entities, sides), schema=schema)
+    return from_batches(lambda: joined_in_pieces(entities, as_of, sides, memory_limit), schema)
 
 
-def _join(numbered: pl.LazyFrame, view: FeatureView, rows: pl.LazyFrame, as_of: str) -> pl.LazyFrame:
-    keys = list(view.entity_keys)
-    names = [column(view, name) for name in view.feature_names]
-    age = pl.col(_AS_OF) - pl.col(_EVENT)
-    is_missing = pl.col(_EVENT).is_null()
+def added_schema(view: FeatureView) -> dict[str, pl.DataType]:
+    """The columns that a view adds to entity rows, and their types."""
+    return {
+        **{column(view, feature.name): feature.dtype for feature in view.features},
+        status_column(view): pl.String(),
+        age_column(view): pl.Int64(),
+    }
+
+
+def _join(asked: pl.DataFrame, rows: pl.LazyFrame, *, view: FeatureView, as_of: str) -> pl.DataFrame:
+    """What a view adds to the entity rows, in their order."""
+    keys, event, known = view.entity_keys, view.event_time, view.known_time
+    asked = asked.select(*keys, as_of)
+    possible = possible_rows(asked, rows, keys, as_of=as_of, times=(event, known)).collect()
+    place = places(asked, possible, keys, as_of=as_of, event=event, known=known)
+    age = pl.col(_AS_OF) - pl.col(event)
+    is_missing = pl.col(event).is_null()
     is_stale = pl.lit(value=False) if view.ttl is None else age > pl.lit(view.ttl)
     return (
-        numbered.select(_ROW, *keys, pl.col(as_of).alias(_AS_OF))
-        # By time alone: with both sides sorted by entity, Polars 2.1 sets up a task per entity, ten times slower.
-        .sort(_AS_OF)
-        .join_asof(
-            _usable(view, rows),
-            left_on=_AS_OF,
-            right_on=_AVAILABLE,
-            by=keys,
-            strategy="backward",
-            check_sortedness=False,
-        )
-        .sort(_ROW)
+        possible.select(pl.col(event, *view.feature_names).gather(place))
+        .with_columns(asked.get_column(as_of).alias(_AS_OF))
         .select(
-            pl.when(~is_missing & ~is_stale).then(pl.col(names)),
+            *(
+                pl.when(~is_missing & ~is_stale).then(pl.col(name)).alias(column(view, name))
+                for name in view.feature_names
+            ),
             pl.when(is_missing)
             .then(pl.lit(MISSING))
             .when(is_stale)
@@ -115,27 +124,6 @@ def _join(numbered: pl.LazyFrame, view: FeatureView, rows: pl.LazyFrame, as_of: 
             .alias(status_column(view)),
             age.dt.total_seconds().alias(age_column(view)),
         )
-    )
-
-
-def _usable(view: FeatureView, rows: pl.LazyFrame) -> pl.LazyFrame:
-    """The rows that are ever the right answer, in the order in which they become usable.
-
-    Of rows that become usable at the same moment the join takes the last.
-    """
-    keys = list(view.entity_keys)
-    return (
-        rows.select(
-            *keys,
-            pl.col(view.event_time).alias(_EVENT),
-            pl.col(view.known_time).alias(_KNOWN),
-            pl.max_horizontal(view.event_time, view.known_time).alias(_AVAILABLE),
-            *(pl.col(name).alias(column(view, name)) for name in view.feature_names),
-        )
-        .drop_nulls([*keys, _EVENT, _KNOWN])
-        .sort(_AVAILABLE, _EVENT, _KNOWN, maintain_order=True)
-        .filter(pl.col(_EVENT) >= pl.col(_EVENT).cum_max().over(keys))
-        .drop(_KNOWN)
     )
 
 

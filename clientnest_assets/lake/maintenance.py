@@ -1,7 +1,8 @@
 """Upkeep of the lake's tables: small files are put together, the log is shortened, and files nobody needs are removed.
 
 Rows never change. Writers and readers may be at work meanwhile: a partition that another writer takes first is left
-for the next time. What time travel promises is kept: as far back as a table's log tells, its files are there.
+for the next time. What time travel promises is kept: as far back as a table's log tells, its files are there. So are
+those of older versions that a record names (see `records.py`).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,7 @@ import polars as pl
 from clientnest_assets.errors import ClientNestError
 from clientnest_assets.lake.files import Storage
 from clientnest_assets.lake.handle import MomentNotKeptError, open_handle, version_at
+from clientnest_assets.lake.records import recorded_versions
 from clientnest_assets.lake.table import Lake
 
 if TYPE_CHECKING:
@@ -114,15 +117,16 @@ def maintain_table(
     before = _files(handle)
     crowded = _crowded(before, handle.metadata().partition_columns)
     since = datetime.now(UTC) - retention
+    recorded = _readable(table, recorded_versions(lake).get(str(handle.metadata().id), set()))
     if dry_run:
         busy, files_after = 0, before.height - sum(count - 1 for _, count in crowded)
     else:
         _promise(handle, retention)
         busy = sum(not _compact(table, partition) for partition, _ in crowded)
         files_after = _files(table()).height
-        _shorten_log(table, storage, since)
+        _shorten_log(table, storage, since, recorded)
     handle = table()
-    removed, freed = _remove_files(handle, storage, retention, dry_run=dry_run)
+    removed, freed = _remove_files(handle, storage, retention, recorded, dry_run=dry_run)
     oldest = min(each["timestamp"] for each in handle.history())
     kept_since = datetime.fromtimestamp(oldest / MILLISECONDS, UTC)
     return Upkeep(layer, name, before.height, files_after, busy, removed, freed, kept_since)
@@ -177,32 +181,58 @@ def _compact(table: Callable[[], DeltaTable], partition: list[tuple[str, str, An
     return False
 
 
-def _shorten_log(table: Callable[[], DeltaTable], storage: Storage, since: datetime) -> None:
-    """Makes the log begin with the version that was current at the moment, and writes a checkpoint of the newest."""
+def _readable(table: Callable[[], DeltaTable], versions: set[int]) -> list[int]:
+    """Those of the versions that the log still tells."""
+    from deltalake.exceptions import DeltaError
+
+    found = []
+    for version in sorted(versions):
+        with suppress(DeltaError):
+            table().load_as_version(version)
+            found.append(version)
+    return found
+
+
+def _shorten_log(table: Callable[[], DeltaTable], storage: Storage, since: datetime, recorded: list[int]) -> None:
+    """Makes the log begin with the version that was current at the moment, and writes a checkpoint of the newest.
+
+    Of an older version that a record names only a checkpoint stays: it can be read, and no moment is mistaken for it.
+    """
     log = {file.path for file in storage.files(LOG) if file.path.removeprefix(f"{LOG}/")[:20].isdecimal()}
     try:
         first = version_at(table(), since) or 0
     except MomentNotKeptError:
         first = 0
-    superfluous = sorted(path for path in log if int(path.removeprefix(f"{LOG}/")[:20]) < first)
-    if superfluous and f"{LOG}/{first:020}.checkpoint.parquet" not in log:
-        handle = table()
-        handle.load_as_version(first)
-        handle.create_checkpoint()
+    older = [version for version in recorded if version < first]
+    kept = {_checkpoint(version) for version in older}
+    superfluous = sorted(path for path in log - kept if int(path.removeprefix(f"{LOG}/")[:20]) < first)
+    if superfluous:
+        for version in (*older, first):
+            if _checkpoint(version) not in log:
+                handle = table()
+                handle.load_as_version(version)
+                handle.create_checkpoint()
     newest = table()
     # Last, so that readers begin with it.
-    if superfluous or f"{LOG}/{newest.version():020}.checkpoint.parquet" not in log:
+    if superfluous or _checkpoint(newest.version()) not in log:
         newest.create_checkpoint()
     for path in superfluous:
         storage.delete(path)
 
 
-def _remove_files(handle: DeltaTable, storage: Storage, retention: timedelta, *, dry_run: bool) -> tuple[int, int]:
+def _checkpoint(version: int) -> str:
+    return f"{LOG}/{version:020}.checkpoint.parquet"
+
+
+def _remove_files(
+    handle: DeltaTable, storage: Storage, retention: timedelta, recorded: list[int], *, dry_run: bool
+) -> tuple[int, int]:
     """Removes the files that no kept version needs, and old ones that no log names; tells how many, and their bytes."""
     options: dict[str, Any] = {
         "retention_hours": _hours(retention),
         "enforce_retention_duration": False,
         "full": True,
+        "keep_versions": recorded,
     }
     unneeded = set(handle.vacuum(dry_run=True, **options))
     if not unneeded:

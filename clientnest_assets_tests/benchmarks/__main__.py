@@ -9,14 +9,16 @@ from __future__ import annotations
 import typer
 from rich.console import Console
 
-from clientnest_assets_tests.benchmarks import collector, kafka, kills, landing, layers, warehouse
+from clientnest_assets_tests.benchmarks import collector, features, kafka, kills, landing, layers, online, warehouse
 
 MEASUREMENTS = {
     "layers": layers.main,
     "warehouse": warehouse.main,
+    "features": features.main,
     "landing": landing.main,
     "kafka": kafka.main,
     "collector": collector.main,
+    "online": online.main,
 }
 
 cli = typer.Typer(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})

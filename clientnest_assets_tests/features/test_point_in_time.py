@@ -92,10 +92,9 @@ def test_join_equals_looking_at_every_row(of_account, of_pair, asked):
         (*look_at_every_row(ACCOUNT, accounts, entity), *look_at_every_row(PAIR, pairs, entity))
         for entity in rows.iter_rows(named=True)
     ]
-    for engine in ("in-memory", "streaming"):
-        found = joined.collect(engine=engine)
-        assert found.select(rows.columns).equals(rows)
-        assert found.drop(rows.columns).rows() == expected
+    found = joined.collect()
+    assert found.select(rows.columns).equals(rows)
+    assert found.drop(rows.columns).rows() == expected
 
 
 def test_late_correction_of_an_older_event_does_not_hide_a_newer_one():
@@ -139,3 +138,20 @@ def test_unlike_key_types_and_taken_names_are_refused():
         get_historical_features(entities([(1, 1, 1)]), {ACCOUNT: rows.drop("value")})
     with pytest.raises(FeatureViewError, match="already have account__value"):
         get_historical_features(entities([(1, 1, 1)]).with_columns(account__value=1), {ACCOUNT: rows})
+
+
+def test_keys_and_moments_at_the_ends_of_what_there_is():
+    """The join packs both into one number, and takes a wider one where 64 bits do not suffice."""
+    first, last = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+    ids = [-(2**63), -1, 0, 2**63 - 1]
+    schema = {"account_id": pl.Int64, "event_at": MOMENT, "known_at": MOMENT, "value": pl.Int64}
+    of_all = [(key, moment, moment, n) for n, key in enumerate(ids) for moment in (first, START)]
+    asked = pl.DataFrame(
+        [(key, moment) for key in (*ids, 1) for moment in (first, last)],
+        schema={"account_id": pl.Int64, "as_of": MOMENT},
+        orient="row",
+    )
+    rows = pl.DataFrame(of_all, schema=schema, orient="row")
+    found = get_historical_features(asked, {view("account", ("account_id",), None): rows}).collect()
+    assert found["account__value"].to_list() == [0, 0, 1, 1, 2, 2, 3, 3, None, None]
+    assert found["account__age_seconds"].to_list()[:2] == [0, int((last - START).total_seconds())]
