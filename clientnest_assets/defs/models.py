@@ -1,7 +1,8 @@
 """Models and their predictions: the engagement model by week, the scores of waiting posts by day."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -10,15 +11,20 @@ import polars as pl
 from clientnest_assets.contracts import DAY
 from clientnest_assets.defs.dbt import DIMENSIONS, FACTS
 from clientnest_assets.defs.features import feature_key
+from clientnest_assets.defs.metadata import table
 from clientnest_assets.defs.partitions import CHUNKED, ONE_BY_ONE, Partitions, looking_back, window_of
 from clientnest_assets.defs.raw import OWNERS
+from clientnest_assets.features.sets import FeatureSet, feature_set, variants
 from clientnest_assets.features.store import stored_rows
-from clientnest_assets.features.view import MOMENT
+from clientnest_assets.features.training import training_dataset
+from clientnest_assets.features.view import MOMENT, FeatureView
 from clientnest_assets.installation import Installation
 from clientnest_assets.lake import with_fresh_input
 from clientnest_assets.models import store
+from clientnest_assets.models.artefact import Artefact
 from clientnest_assets.models.engagement import plots, scoring, spec
-from clientnest_assets.models.engagement.dataset import FeatureFrames, labelled_rows, request_rows
+from clientnest_assets.models.engagement.comparison import better_than_standard, compare
+from clientnest_assets.models.engagement.dataset import FeatureFrames, labelled_requests, request_rows, with_features
 from clientnest_assets.models.engagement.training import Training, train
 from clientnest_assets.models.figures import markdown
 from clientnest_assets.partitions import Window
@@ -28,8 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MODELS, PREDICTIONS = "models", "predictions"
-BEATS_NAIVE_RULES = "beats_naive_rules"
-MODEL_KEY = dg.AssetKey([MODELS, spec.TASK])
+BEATS_NAIVE_RULES, STANDARD_IS_BEST = "beats_naive_rules", "standard_is_best"
 
 POSTS = {
     "post_id": pl.Int64(),
@@ -49,31 +54,44 @@ PREDICTIONS_SCHEMA = pl.Schema(
 
 def model_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     """The models and what they predict."""
-    return [_engagement_model(partitions), _engagement_predictions(partitions)]
+    return [
+        *(_engagement_model(features, partitions) for features in variants(spec.TASK)),
+        _engagement_comparison(partitions),
+        _engagement_predictions(partitions),
+    ]
 
 
-def _engagement_model(partitions: Partitions) -> dg.AssetsDefinition:
+def model_key(features: FeatureSet) -> dg.AssetKey:
+    """The asset key of the model that a feature set is for."""
+    return dg.AssetKey([MODELS, features.task])
+
+
+def _engagement_model(features: FeatureSet, partitions: Partitions) -> dg.AssetsDefinition:
+    key = model_key(features)
+
     @dg.asset(
-        key=MODEL_KEY,
+        key=key,
         deps=[
             dg.AssetKey([DIMENSIONS, "dim_post"]),
             dg.AssetKey([FACTS, "fact_posts"]),
-            *(feature_key(view) for view in (spec.CONTENT, spec.HISTORY)),
+            *(feature_key(view) for view in features.views),
         ],
         partitions_def=partitions.weekly,
         backfill_policy=ONE_BY_ONE,
         group_name=MODELS,
         owners=OWNERS,
         kinds={"lightgbm"},
-        code_version="1",
+        code_version="2",
         description=(
             "Predicts a post's mature engagement_score from what is known when it is written. Trained each week on "
-            "the posts whose engagement was mature before the week's end, measured on the later fifth of them."
+            "the posts whose engagement was mature before the week's end, measured on the later fifth of them.\n\n"
+            f"Feature set {features.full_name}: {features.description}"
         ),
+        metadata={"feature_set": {view: list(names) for view, names in features.features.items()}},
         check_specs=[
             dg.AssetCheckSpec(
                 BEATS_NAIVE_RULES,
-                asset=MODEL_KEY,
+                asset=key,
                 description="On later posts: lower mean error and higher rank correlation than each naive rule.",
             )
         ],
@@ -82,12 +100,13 @@ def _engagement_model(partitions: Partitions) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, installation: dg.ResourceParam[Installation]
     ) -> dg.MaterializeResult:
         week = window_of(context)
-        rows = labelled_rows(*_posts_and_outcomes(installation), _features(installation), until=week.end_at)
-        training = train(rows, until=week.end_at)
+        requests = labelled_requests(*_posts_and_outcomes(installation), until=week.end_at)
+        data = training_dataset(installation.lake, features.task, week.start, requests, features)
+        training = train(data.rows, features, until=week.end_at, data=data.record)
         report = plots.report_html(training.artefact, training.evaluation)
         location = store.keep(
             installation.lake,
-            spec.TASK,
+            features.task,
             week.start,
             training.artefact,
             training.evaluation.predictions,
@@ -100,7 +119,7 @@ def _engagement_model(partitions: Partitions) -> dg.AssetsDefinition:
                     passed=training.evaluation.beats_naive_rules,
                     check_name=BEATS_NAIVE_RULES,
                     severity=dg.AssetCheckSeverity.WARN,
-                    metadata={"metrics": _table(training.evaluation.metrics_table())},
+                    metadata={"metrics": table(training.evaluation.metrics_table())},
                 )
             ],
         )
@@ -108,14 +127,69 @@ def _engagement_model(partitions: Partitions) -> dg.AssetsDefinition:
     return engagement
 
 
+def _engagement_comparison(partitions: Partitions) -> dg.AssetsDefinition:
+    sets = variants(spec.TASK)
+    key = dg.AssetKey([MODELS, f"{spec.TASK}_comparison"])
+
+    @dg.asset(
+        key=key,
+        deps=[model_key(each) for each in sets],
+        partitions_def=partitions.weekly,
+        backfill_policy=ONE_BY_ONE,
+        group_name=MODELS,
+        owners=OWNERS,
+        kinds={"polars"},
+        code_version="1",
+        description=(
+            "The engagement models of a week side by side, one for each feature set: the same posts to learn from, the "
+            "same later posts to be measured on."
+        ),
+        check_specs=[
+            dg.AssetCheckSpec(
+                STANDARD_IS_BEST,
+                asset=key,
+                description="No other variant has a lower mean error than the standard one beyond chance.",
+            )
+        ],
+    )
+    def engagement_comparison(
+        context: dg.AssetExecutionContext, installation: dg.ResourceParam[Installation]
+    ) -> dg.MaterializeResult:
+        week = window_of(context)
+        comparison = compare(
+            {each.variant: store.evaluation_rows(installation.lake, each.task, week.start) for each in sets}
+        )
+        page = plots.comparison_html(str(week.start), sets, comparison)
+        location = store.keep_pages(installation.lake, key.path[-1], week.start, {"report.html": page.encode()})
+        better = better_than_standard(comparison)
+        return dg.MaterializeResult(
+            metadata={
+                "comparison": table(comparison),
+                "features": {each.variant: len(each.columns) for each in sets},
+                "window": str(week),
+                "location": location,
+            },
+            check_results=[
+                dg.AssetCheckResult(
+                    passed=not better,
+                    check_name=STANDARD_IS_BEST,
+                    severity=dg.AssetCheckSeverity.WARN,
+                    metadata={"better": better},
+                )
+            ],
+        )
+
+    return engagement_comparison
+
+
 def _engagement_predictions(partitions: Partitions) -> dg.AssetsDefinition:
     @dg.asset(
         key=[PREDICTIONS, spec.TASK],
         deps=[
             # The newest week that is over: the day's own week is not.
-            dg.AssetDep(MODEL_KEY, partition_mapping=looking_back(1)),
+            dg.AssetDep(model_key(feature_set(spec.TASK)), partition_mapping=looking_back(1)),
             dg.AssetKey([DIMENSIONS, "dim_post"]),
-            *(feature_key(view) for view in (spec.CONTENT, spec.HISTORY)),
+            *(feature_key(view) for view in feature_set(spec.TASK).views),
         ],
         partitions_def=partitions.daily,
         backfill_policy=CHUNKED,
@@ -132,18 +206,20 @@ def _engagement_predictions(partitions: Partitions) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, installation: dg.ResourceParam[Installation]
     ) -> dg.MaterializeResult:
         window = window_of(context)
+        models = {day: store.newest(installation.lake, spec.TASK, day) for day in window.days()}
+        views = {view for found in models.values() if found for view in scoring.views_of(found[1])}
         posts, outcomes = _posts_and_outcomes(installation)
-        features = _features(installation)
+        features = _stored(installation, views)
         known = _Known(
             planned=posts.select("post_id", "created_at", "scheduled_at", "planned_at"),
             requests=request_rows(posts),
-            past=labelled_rows(posts, outcomes, features, until=window.end_at),
+            past=with_features(labelled_requests(posts, outcomes, until=window.end_at), features),
             features=features,
         )
-        scored = [_predictions_of_day(installation, day, known) for day in window.days()]
+        scored = [_predictions_of_day(day, model, known) for day, model in models.items()]
         rows = pl.concat([pl.DataFrame(schema=PREDICTIONS_SCHEMA), *scored])
-        table = installation.lake.table(PREDICTIONS, spec.TASK, PREDICTIONS_SCHEMA, partition_by=(DAY,))
-        commit = with_fresh_input(lambda: table.replace_window(table.open(), rows, window, allow_empty=True))
+        kept = installation.lake.table(PREDICTIONS, spec.TASK, PREDICTIONS_SCHEMA, partition_by=(DAY,))
+        commit = with_fresh_input(lambda: kept.replace_window(kept.open(), rows, window, allow_empty=True))
         return dg.MaterializeResult(
             metadata={
                 "window": str(window),
@@ -151,7 +227,7 @@ def _engagement_predictions(partitions: Partitions) -> dg.AssetsDefinition:
                 "models": rows["model_version"].unique().sort().to_list(),
                 "days_without_a_model": sum(frame.is_empty() for frame in scored),
                 "delta_version": commit.version,
-                "sample": _table(rows.sort(DAY, "post_id").tail(10)),
+                "sample": table(rows.sort(DAY, "post_id").tail(10)),
             }
         )
 
@@ -168,17 +244,16 @@ class _Known:
     features: FeatureFrames
 
 
-def _predictions_of_day(installation: Installation, day: date, known: _Known) -> pl.DataFrame:
+def _predictions_of_day(day: date, model: tuple[date, Artefact] | None, known: _Known) -> pl.DataFrame:
     """The posts that were written by the day's end and scheduled for later, scored."""
     end = Window.of_days(day, day).end_at
     waiting = known.planned.filter(pl.col("created_at") < end, pl.col("scheduled_at") >= end)
-    model = store.newest(installation.lake, spec.TASK, day)
     if model is None or waiting.is_empty():
         return pl.DataFrame(schema=PREDICTIONS_SCHEMA)
     week, artefact = model
     asked = known.requests.join(waiting.select("post_id"), on="post_id", how="semi", maintain_order="left")
     return (
-        scoring.score(artefact, asked, known.past, known.features)
+        scoring.score(artefact, with_features(asked, known.features), known.past)
         .join(waiting.select("post_id", "planned_at"), on="post_id", how="left", maintain_order="left")
         .with_columns(pl.lit(week).alias("model_week"), pl.lit(day).alias(DAY))
         .select(PREDICTIONS_SCHEMA.names())
@@ -191,8 +266,8 @@ def _posts_and_outcomes(installation: Installation) -> tuple[pl.DataFrame, pl.Da
     return posts, read_table(url, FACTS, "fact_posts", OUTCOMES)
 
 
-def _features(installation: Installation) -> FeatureFrames:
-    return {view: stored_rows(installation.lake, view) for view in (spec.CONTENT, spec.HISTORY)}
+def _stored(installation: Installation, views: Iterable[FeatureView]) -> FeatureFrames:
+    return {view: stored_rows(installation.lake, view) for view in views}
 
 
 def _training_metadata(training: Training) -> dict[str, Any]:
@@ -204,9 +279,9 @@ def _training_metadata(training: Training) -> dict[str, Any]:
         "rows_evaluated": model.card["evaluated"]["rows_later"],
         "mae_log": ours["mae"],
         "spearman": ours["spearman"],
-        "metrics": _table(evaluation.metrics_table()),
-        "error_by_platform": _table(plots.platform_errors(evaluation)),
-        "feature_gain": _table(plots.feature_gains(model).head(plots.GAINS_SHOWN)),
+        "metrics": table(evaluation.metrics_table()),
+        "error_by_platform": table(plots.platform_errors(evaluation)),
+        "feature_gain": table(plots.feature_gains(model).head(plots.GAINS_SHOWN)),
         "plot_predicted_against_actual": _picture(
             plots.predicted_against_actual(evaluation), "predicted against actual"
         ),
@@ -217,21 +292,3 @@ def _training_metadata(training: Training) -> dict[str, Any]:
 
 def _picture(figure: "Figure", words: str) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(markdown(figure, words))
-
-
-def _table(frame: pl.DataFrame) -> dg.TableMetadataValue:
-    """A small frame as a table in Dagster's UI."""
-    kinds = {pl.Int64: "int", pl.UInt32: "int", pl.Float64: "float", pl.Boolean: "bool"}
-    schema = dg.TableSchema(
-        [dg.TableColumn(name, kinds.get(type(dtype), "string")) for name, dtype in frame.schema.items()]
-    )
-    records = [
-        dg.TableRecord({name: _cell(value) for name, value in row.items()}) for row in frame.iter_rows(named=True)
-    ]
-    return dg.TableMetadataValue(records, schema)
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, float):
-        return round(value, 4)
-    return value.isoformat() if isinstance(value, (date, datetime)) else value

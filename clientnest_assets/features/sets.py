@@ -1,17 +1,19 @@
 """Feature sets: which features a model reads, by name and variant, so that two can be trained side by side.
 
-A model's own derived columns are its business; here is only what it takes from the store.
+Every set declared here is trained: a variant more is an entry more. What a model makes of its set, and columns
+of its own, are its business (`models/`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from clientnest_assets.features.point_in_time import column
 from clientnest_assets.features.registry import VIEWS
 from clientnest_assets.features.view import FeatureView, FeatureViewError
+from clientnest_assets.features.views.user_engagement_history import SO_FAR
 
 STANDARD: Final = "standard"
 
@@ -25,19 +27,22 @@ class FeatureSet:
         variant: tells it from other sets of the task.
         description: what the variant is for.
         features: names of features by the name of their view, in the order in which a model sees them.
+        left_out: why a feature (`<view>.<feature>`) is in no set of the task.
     """
 
     name: str
     variant: str
     description: str
     features: Mapping[str, tuple[str, ...]]
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuses a set that names what no view has."""
+        named = [(view, feature) for view, features in self.features.items() for feature in features]
+        named += [(view, feature) for view, _, feature in (name.partition(".") for name in self.left_out)]
         unknown = [
             f"{view}.{feature}"
-            for view, features in self.features.items()
-            for feature in features
+            for view, feature in named
             if view not in VIEWS or feature not in VIEWS[view].feature_names
         ]
         if unknown:
@@ -47,6 +52,11 @@ class FeatureSet:
     def full_name(self) -> str:
         """Name and variant."""
         return f"{self.name}/{self.variant}"
+
+    @property
+    def task(self) -> str:
+        """Under which a model trained on it is kept: the standard one under the name alone."""
+        return self.name if self.variant == STANDARD else f"{self.name}_{self.variant}"
 
     @property
     def views(self) -> list[FeatureView]:
@@ -79,12 +89,32 @@ def feature_set(name: str, variant: str = STANDARD) -> FeatureSet:
     return SETS[name, variant]
 
 
+def variants(name: str) -> list[FeatureSet]:
+    """Every set of that name, the standard one first."""
+    return [each for each in SETS.values() if each.name == name]
+
+
+_HISTORY: Final = {"user_engagement_history": SO_FAR}
+"""Not its levels by category over 90 days: on an account that rises they made predictions worse."""
+
 _SETS: Final = (
     FeatureSet(
         "engagement",
         STANDARD,
-        "A post's own form and how its account's posts have done.",
-        all_features_of("content", "user_engagement_history"),
+        "A post's form, how its account's posts have done, and how many follow the account.",
+        all_features_of("content") | _HISTORY | {"account_audience": ("log_followers",)},
+    ),
+    FeatureSet(
+        "engagement",
+        "lean",
+        "The least the model can do with: a post's form, and how its account's posts have done.",
+        all_features_of("content") | _HISTORY,
+    ),
+    FeatureSet(
+        "engagement",
+        "wide",
+        "Everything the store knows of the post, its account, its author and its slot.",
+        all_features_of(*VIEWS),
     ),
 )
 SETS: Final[Mapping[tuple[str, str], FeatureSet]] = {(each.name, each.variant): each for each in _SETS}

@@ -23,35 +23,35 @@ Matrix = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class FeatureSet:
+class ModelColumns:
     """The columns a booster reads. A truth value counts as 0 or 1."""
 
     numeric: tuple[str, ...]
     categorical: tuple[str, ...] = ()
 
     @property
-    def columns(self) -> list[str]:
+    def names(self) -> list[str]:
         """All of them, in the order of the encoded matrix."""
         return [*self.numeric, *self.categorical]
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """A feature set with its frozen vocabulary. Codes of a category are 1, 2, … in the vocabulary's order."""
+    """Columns with their frozen vocabulary. Codes of a category are 1, 2, … in the vocabulary's order."""
 
-    features: FeatureSet
+    columns: ModelColumns
     vocabulary: Mapping[str, tuple[str, ...]]
 
     @classmethod
-    def fit(cls, rows: pl.DataFrame, features: FeatureSet, *, min_count: int) -> Self:
+    def fit(cls, rows: pl.DataFrame, columns: ModelColumns, *, min_count: int) -> Self:
         """The vocabulary of the training rows; a value seen less often than `min_count` is unknown."""
-        return cls(features, {name: frequent_values(rows[name], min_count) for name in features.categorical})
+        return cls(columns, {name: frequent_values(rows[name], min_count) for name in columns.categorical})
 
     @property
     def categorical_positions(self) -> list[int]:
         """Which columns of the encoded matrix hold codes."""
-        first = len(self.features.numeric)
-        return list(range(first, first + len(self.features.categorical)))
+        first = len(self.columns.numeric)
+        return list(range(first, first + len(self.columns.categorical)))
 
     def encode(self, rows: pl.DataFrame) -> Matrix:
         """One line per row, one column per feature, missing as NaN. Columns are taken by name, never by place.
@@ -59,25 +59,25 @@ class Encoder:
         Raises:
             ForeignModelError: a column the model was trained on is not among the rows.
         """
-        require_columns(rows, self.features.columns)
+        require_columns(rows, self.columns.names)
         return rows.select(
-            pl.col(self.features.numeric).cast(pl.Float64),
-            *(category_code(name, self.vocabulary[name]).cast(pl.Float64) for name in self.features.categorical),
+            pl.col(self.columns.numeric).cast(pl.Float64),
+            *(category_code(name, self.vocabulary[name]).cast(pl.Float64) for name in self.columns.categorical),
         ).to_numpy(order="fortran")
 
     def to_json(self) -> dict[str, Any]:
         """For the model's card."""
         return {
-            "numeric": list(self.features.numeric),
-            "categorical": list(self.features.categorical),
+            "numeric": list(self.columns.numeric),
+            "categorical": list(self.columns.categorical),
             "vocabulary": {name: list(values) for name, values in self.vocabulary.items()},
         }
 
     @classmethod
     def from_json(cls, card: Mapping[str, Any]) -> Self:
         """Back from the card."""
-        features = FeatureSet(tuple(card["numeric"]), tuple(card["categorical"]))
-        return cls(features, {name: tuple(values) for name, values in card["vocabulary"].items()})
+        columns = ModelColumns(tuple(card["numeric"]), tuple(card["categorical"]))
+        return cls(columns, {name: tuple(values) for name, values in card["vocabulary"].items()})
 
 
 def frequent_values(values: pl.Series, min_count: int, limit: int | None = None) -> tuple[str, ...]:

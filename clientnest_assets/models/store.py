@@ -9,12 +9,14 @@ import io
 import json
 from collections.abc import Mapping
 from datetime import date, timedelta
+from typing import Any
 
 import polars as pl
 
 from clientnest_assets.lake import Lake
-from clientnest_assets.lake.files import folders, read_files, remove_file, write_files
+from clientnest_assets.lake.files import Storage, folders, read_files, remove_file, write_files
 from clientnest_assets.models.artefact import CARD_FILE, MODEL_FILE, Artefact
+from clientnest_assets.models.errors import ModelError
 
 LAYER = "models"
 TREES = "model-"
@@ -75,9 +77,38 @@ def newest(lake: Lake, task: str, day: date) -> tuple[date, Artefact] | None:
     return None
 
 
+def newest_cards(lake: Lake) -> dict[str, tuple[date, dict[str, Any]]]:
+    """The card of each task's newest model, with its week's Monday, by task."""
+    weeks = {task: trained_weeks(lake, task) for task in folders(lake, LAYER)}
+    storage = Storage.of(lake)
+    return {
+        task: (found[-1], json.loads(storage.read(f"{_folder(task, found[-1])}/{CARD_FILE}")))
+        for task, found in weeks.items()
+        if found
+    }
+
+
+def trained_weeks(lake: Lake, task: str) -> list[date]:
+    """The Mondays of the weeks that have a model of the task, in order; told by a listing alone."""
+    paths = [each.path.split("/") for each in Storage.of(lake).files(f"{LAYER}/{task}")]
+    return sorted(date.fromisoformat(week) for *_, week, name in paths if name == CARD_FILE)
+
+
 def evaluation_rows(lake: Lake, task: str, week: date) -> pl.DataFrame:
-    """The later posts a week's model was measured on: label, prediction and naive rules, one row a post."""
-    return pl.read_parquet(read_files(lake, _folder(task, week))[EVALUATION_FILE])
+    """The later posts a week's model was measured on: label, prediction and naive rules, one row a post.
+
+    Raises:
+        ModelError: the week has no such model.
+    """
+    files = read_files(lake, _folder(task, week))
+    if EVALUATION_FILE not in files:
+        raise ModelError(f"the week from {week} has no model {task}: train it first")
+    return pl.read_parquet(files[EVALUATION_FILE])
+
+
+def keep_pages(lake: Lake, task: str, week: date, pages: Mapping[str, bytes]) -> str:
+    """Keeps pages about a week's models, by file name; returns the folder's location."""
+    return write_files(lake, _folder(task, week), pages)
 
 
 def _trees(fingerprint: str) -> str:

@@ -10,15 +10,18 @@ import polars as pl
 import polars.selectors as cs
 import pytest
 
+from clientnest_assets.features.sets import feature_set
 from clientnest_assets.features.view import MOMENT
 from clientnest_assets.models.engagement import spec
-from clientnest_assets.models.engagement.dataset import FeatureFrames, labelled_rows
+from clientnest_assets.models.engagement.dataset import FeatureFrames, labelled_requests, with_features
 from clientnest_assets.models.engagement.training import Training, train
 from clientnest_assets.partitions import Window
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 UNTIL = datetime(2025, 4, 1, tzinfo=UTC)
 DAYS = 80
+LEAN = feature_set(spec.TASK, "lean")
+"""The set that reads no more than this world has."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class SmallWorld:
     truth: pl.DataFrame
 
     def rows(self) -> pl.DataFrame:
-        return labelled_rows(self.posts, self.outcomes, self.features, until=UNTIL)
+        return with_features(labelled_requests(self.posts, self.outcomes, until=UNTIL), self.features)
 
 
 def moments(days: np.ndarray) -> pl.Series:
@@ -67,6 +70,7 @@ def make_world(posts: int = 1500, accounts: int = 30, seed: int = 5) -> SmallWor
             "mature_engagement_score": score,
             "author_timezone": "UTC",
             "content": pl.Series(np.where(is_sale, "A sale, today only", "Some words of ours")),
+            "content_category": pl.Series(np.where(is_sale, "Promotional", "General")),
             "media_type": pl.Series(np.where(is_video, "video", "image")),
         }
     ).with_columns(cs.datetime().cast(MOMENT))
@@ -106,4 +110,4 @@ def rows(world: SmallWorld) -> pl.DataFrame:
 
 @pytest.fixture(scope="session")
 def trained(rows: pl.DataFrame) -> Training:
-    return train(rows, until=UNTIL)
+    return train(rows, LEAN, until=UNTIL)

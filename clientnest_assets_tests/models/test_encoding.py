@@ -6,17 +6,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from clientnest_assets.models.encoding import Encoder, FeatureSet, frequent_values
+from clientnest_assets.models.encoding import Encoder, ModelColumns, frequent_values
 from clientnest_assets.models.errors import ForeignModelError
 
-FEATURES = FeatureSet(numeric=("length", "is_ai"), categorical=("media",))
+COLUMNS = ModelColumns(numeric=("length", "is_ai"), categorical=("media",))
 TRAINING = pl.DataFrame(
     {"length": [1, 2, 3, 4], "is_ai": [True, False, None, True], "media": ["video", "image", "video", "image"]}
 )
 
 
 def test_codes_are_frozen_and_unseen_rare_and_missing_are_told_apart():
-    encoder = Encoder.fit(TRAINING.vstack(TRAINING[:1].with_columns(media=pl.lit("poll"))), FEATURES, min_count=2)
+    encoder = Encoder.fit(TRAINING.vstack(TRAINING[:1].with_columns(media=pl.lit("poll"))), COLUMNS, min_count=2)
     later = pl.DataFrame({"media": ["video", "poll", "hologram", None], "is_ai": [True] * 4, "length": [9, 9, 9, None]})
     encoded = encoder.encode(later)
     assert encoded[:, 2].tolist()[:3] == [2.0, 0.0, 0.0]
@@ -26,18 +26,18 @@ def test_codes_are_frozen_and_unseen_rare_and_missing_are_told_apart():
 
 
 def test_encoder_survives_json():
-    encoder = Encoder.fit(TRAINING, FEATURES, min_count=1)
+    encoder = Encoder.fit(TRAINING, COLUMNS, min_count=1)
     assert Encoder.from_json(encoder.to_json()) == encoder
 
 
 def test_empty_vocabulary_makes_everything_unknown():
-    encoder = Encoder.fit(TRAINING, FEATURES, min_count=99)
+    encoder = Encoder.fit(TRAINING, COLUMNS, min_count=99)
     assert encoder.encode(TRAINING)[:, 2].tolist() == [0.0] * 4
 
 
 def test_a_missing_column_is_named():
     with pytest.raises(ForeignModelError, match="media"):
-        Encoder.fit(TRAINING, FEATURES, min_count=1).encode(TRAINING.drop("media"))
+        Encoder.fit(TRAINING, COLUMNS, min_count=1).encode(TRAINING.drop("media"))
 
 
 def test_frequent_values_are_limited_by_frequency_and_ties_by_name():

@@ -23,8 +23,8 @@ REQUEST_COLUMNS: Final = (
     "account_id",
     "platform",
     AS_OF,
-    "planned_hour",
-    "planned_weekday",
+    "hour",
+    "weekday",
     "days_ahead",
     "hours_since_previous_post",
     "posts_in_1_day",
@@ -35,7 +35,7 @@ FeatureFrames = Mapping[FeatureView, pl.LazyFrame | pl.DataFrame]
 
 
 def request_rows(posts: pl.DataFrame) -> pl.DataFrame:
-    """What a request to score a post says of it, as of the moment the post was written.
+    """What a request to score a post says of it, as of the moment the post was written, with the keys of every view.
 
     Grain: one row per post, ordered by `as_of` and post_id. Hour (0 to 23) and weekday (1 Monday to
     7 Sunday) are those of the planned time on the author's clock. An account's earlier posts are those
@@ -48,7 +48,7 @@ def request_rows(posts: pl.DataFrame) -> pl.DataFrame:
     earlier = pl.lit(1, pl.Int64)
     written = pl.col("created_at")
     return (
-        with_local_time(posts, "planned_at", "author_timezone", hour="planned_hour", weekday="planned_weekday")
+        with_local_time(posts, "planned_at", "author_timezone", hour="hour", weekday="weekday")
         .sort("created_at", "post_id")
         .with_columns(
             written.alias(AS_OF),
@@ -75,10 +75,8 @@ def with_features(requests: pl.DataFrame, features: FeatureFrames) -> pl.DataFra
     return get_historical_features(requests, features).collect()
 
 
-def labelled_rows(
-    posts: pl.DataFrame, outcomes: pl.DataFrame, features: FeatureFrames, *, until: datetime
-) -> pl.DataFrame:
-    """What the model may learn from at `until`: posts whose engagement was mature before that moment.
+def labelled_requests(posts: pl.DataFrame, outcomes: pl.DataFrame, *, until: datetime) -> pl.DataFrame:
+    """What the model may learn from at `until`, before any feature: posts whose engagement was mature by then.
 
     Grain: one row per mature post, ordered by `as_of` and post_id. LABEL is log1p of the mature
     engagement_score.
@@ -86,11 +84,9 @@ def labelled_rows(
     Args:
         posts: all of dim_post, as in `request_rows`.
         outcomes: fact_posts: post_id, mature_at, mature_engagement_score (null while young).
-        features: the stored rows of the views the model reads.
         until: the end of the training partition, exclusive.
     """
     labels = outcomes.filter(pl.col("mature_engagement_score").is_not_null(), pl.col(LABEL_KNOWN_AT) < until).select(
         "post_id", LABEL_KNOWN_AT, pl.col("mature_engagement_score").cast(pl.Float64).log1p().alias(LABEL)
     )
-    requests = request_rows(posts).join(labels, on="post_id", how="inner", maintain_order="left", validate="1:1")
-    return with_features(requests, features)
+    return request_rows(posts).join(labels, on="post_id", how="inner", maintain_order="left", validate="1:1")

@@ -23,7 +23,7 @@ _TRUTH: Final = "expected_log1p_engagement_score"
 class Evaluation:
     """What the model and the rules did on rows later than any they learned from.
 
-    `predictions` holds post_id, platform, as_of, LABEL, PREDICTED and each rule; `metrics` the METRICS
+    `predictions` holds post_id, account_id, platform, as_of, LABEL, PREDICTED and each rule; `metrics` the METRICS
     of `model` and of each rule.
     """
 
@@ -57,7 +57,7 @@ def evaluate(predicted: pl.DataFrame) -> Evaluation:
     """The evaluation of rows that carry LABEL, PREDICTED and each naive rule's prediction."""
     columns = {MODEL: PREDICTED, **{rule: rule for rule in NAIVE_RULES}}
     return Evaluation(
-        predictions=predicted.select("post_id", "platform", "as_of", LABEL, PREDICTED, *NAIVE_RULES),
+        predictions=predicted.select("post_id", "account_id", "platform", "as_of", LABEL, PREDICTED, *NAIVE_RULES),
         metrics={name: regression_metrics(predicted, LABEL, column) for name, column in columns.items()},
     )
 

@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+import numpy as np
 import polars as pl
 
 from clientnest_assets.features.point_in_time import AS_OF, age_column, column, get_historical_features, status_column
 from clientnest_assets.features.upstream import Inputs
 from clientnest_assets.features.view import Feature, FeatureView
-from clientnest_assets.models.additive import Additive, Vector, fit_additive
+from clientnest_assets.models.additive import Additive, Traits, Vector, fit_additive
 from clientnest_assets.models.engagement import spec
+from clientnest_assets.models.engagement.audience import Audience
 from clientnest_assets.models.engagement.baselines import NaiveRules
 from clientnest_assets.models.engagement.spec import (
     ACCOUNT_LEVEL,
@@ -30,15 +32,13 @@ from clientnest_assets.models.engagement.spec import (
 from clientnest_assets.partitions import Window
 
 SURPLUS: Final = "surplus"
-"""LABEL less what the post's form adds and less its platform's mean: what is left is the author's."""
+"""LABEL less what the post's form, its platform and its account's followers let expect: what is left is the author's."""
 
 NEIGHBOURS: Final = 10
 """A post is compared with up to so many posts of its account on either side."""
 HALF_LIFE_POSTS: Final = 10
 FULL_WEIGHT_POSTS: Final = 14
 """A decayed mean never rests on more posts than about this many: 1 / (1 - 0.5^(1/10))."""
-PRIOR_POSTS: Final = 0.5
-"""The platform's mean counts like so many posts: accounts differ much more than posts of one account."""
 
 _LEVELS: Final = (
     Feature("posts", pl.Int64(), "Matured posts.", "posts"),
@@ -78,10 +78,11 @@ LEVEL_COLUMNS: Final = (
 
 @dataclass(frozen=True)
 class Level:
-    """What a post's form adds, and the platforms' means: fitted on the training rows."""
+    """What a post's form adds, the platforms' means, and what followers add: fitted on the training rows."""
 
     form: Additive
     naive: NaiveRules
+    audience: Audience
 
     def describe(self, rows: pl.DataFrame, past: pl.DataFrame, *, past_effect: Vector | None = None) -> pl.DataFrame:
         """The rows, in their order, with LEVEL_COLUMNS and the naive rules' predictions added.
@@ -94,18 +95,21 @@ class Level:
         """
         effect = self.form.predict(past) if past_effect is None else past_effect
         surplus = self.naive.predict(past).with_columns(
-            (pl.col(LABEL) - pl.Series(effect) - pl.col(PLATFORM_MEAN)).alias(SURPLUS)
+            (pl.col(LABEL) - pl.Series(effect) - pl.col(PLATFORM_MEAN) - pl.Series(self.audience.adds(past))).alias(
+                SURPLUS
+            )
         )
         known = get_historical_features(
             rows, {view: _levels(surplus, view.entity_keys[0]) for view in (_ACCOUNT, _USER)}
         ).collect()
         posts = pl.col(column(_ACCOUNT, "posts")).fill_null(0).clip(0, FULL_WEIGHT_POSTS)
         own = pl.col(column(_ACCOUNT, "surplus")).fill_null(0)
+        weight = posts / (posts + self.audience.prior_posts)
         return (
             self.naive.predict(known)
             .with_columns(
                 pl.Series(CONTENT_EFFECT, self.form.predict(rows)),
-                (pl.col(PLATFORM_MEAN) + own * posts / (posts + PRIOR_POSTS)).alias(ACCOUNT_LEVEL),
+                (pl.col(PLATFORM_MEAN) + pl.Series(self.audience.adds(rows)) + own * weight).alias(ACCOUNT_LEVEL),
             )
             .with_columns((pl.col(ACCOUNT_LEVEL) + pl.col(CONTENT_EFFECT)).alias(EXPECTED))
             .drop(name for view in (_ACCOUNT, _USER) for name in (status_column(view), age_column(view)))
@@ -113,15 +117,19 @@ class Level:
 
     def to_json(self) -> dict[str, Any]:
         """For the model's card."""
-        return {"form": self.form.to_json(), "naive": self.naive.to_json()}
+        return {"form": self.form.to_json(), "naive": self.naive.to_json(), "audience": self.audience.to_json()}
 
     @classmethod
     def from_json(cls, card: Mapping[str, Any]) -> Self:
         """Back from the card."""
-        return cls(Additive.from_json(card["form"]), NaiveRules.from_json(card["naive"]))
+        return cls(
+            Additive.from_json(card["form"]),
+            NaiveRules.from_json(card["naive"]),
+            Audience.from_json(card["audience"]),
+        )
 
 
-def fit_level(rows: pl.DataFrame) -> tuple[Level, pl.DataFrame]:
+def fit_level(rows: pl.DataFrame, form: Traits, followers: str | None) -> tuple[Level, pl.DataFrame]:
     """The level, and the training rows described by it.
 
     The effect of a post's form is learned from contrasts: its outcome against the mean of its neighbours
@@ -130,23 +138,27 @@ def fit_level(rows: pl.DataFrame) -> tuple[Level, pl.DataFrame]:
 
     Args:
         rows: labelled rows, ordered by `as_of` and post_id.
+        form: the traits of a post's form.
+        followers: the column of log followers, if there is one.
     """
     naive = NaiveRules.fit(rows)
     contrasts = _contrasts(rows).tail(spec.MAX_CONTRASTS)
     if contrasts.height < spec.MIN_CONTRASTS:
-        level = Level(Additive(spec.TRAITS, {}, {}), naive)
-        return level, level.describe(rows, rows)
-    fitted = fit_additive(
-        contrasts,
-        contrasts["contrast"].to_numpy(),
-        contrasts["weight"].to_numpy(),
-        spec.TRAITS,
-        min_count=spec.MIN_COUNT,
-        max_members=spec.MAX_MEMBERS,
-    )
-    level = Level(fitted.model, naive)
-    effect = level.form.predict(rows)
-    effect[contrasts["row"].to_numpy()] = fitted.out_of_fold
+        fitted, effect = Additive(form, {}, {}), np.zeros(rows.height)
+    else:
+        learned = fit_additive(
+            contrasts,
+            contrasts["contrast"].to_numpy(),
+            contrasts["weight"].to_numpy(),
+            form,
+            min_count=spec.MIN_COUNT,
+            max_members=spec.MAX_MEMBERS,
+        )
+        fitted, effect = learned.model, learned.model.predict(rows)
+        effect[contrasts["row"].to_numpy()] = learned.out_of_fold
+    platform_mean = naive.predict(rows)[PLATFORM_MEAN].to_numpy()
+    audience = Audience.fit(rows, rows[LABEL].to_numpy() - effect - platform_mean, followers)
+    level = Level(fitted, naive, audience)
     described = level.describe(rows, rows, past_effect=effect)
     return level, described.with_columns(
         pl.Series(CONTENT_EFFECT, effect), (pl.col(ACCOUNT_LEVEL) + pl.Series(effect)).alias(EXPECTED)

@@ -1,14 +1,17 @@
-"""What people look at to judge an engagement model: three figures, and one page with all that was measured."""
+"""What people look at to judge engagement models: figures, and pages with all that was measured."""
 
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
 
+from clientnest_assets.features.sets import FeatureSet
 from clientnest_assets.models.artefact import Artefact
+from clientnest_assets.models.engagement.comparison import better_than_standard
 from clientnest_assets.models.engagement.evaluation import Evaluation
 from clientnest_assets.models.engagement.predictor import PREDICTED
 from clientnest_assets.models.engagement.spec import LABEL, TRAILING_MEAN
@@ -72,7 +75,7 @@ def feature_gains(model: Artefact) -> pl.DataFrame:
     return (
         pl.DataFrame(
             {
-                "feature": model.encoder.features.columns,
+                "feature": model.encoder.columns.names,
                 "gain": model.booster.feature_importance(importance_type="gain"),
             }
         )
@@ -84,7 +87,8 @@ def feature_gains(model: Artefact) -> pl.DataFrame:
 def report_html(model: Artefact, evaluation: Evaluation) -> str:
     """A page that needs no other file: what was evaluated, what is shipped, metrics and figures."""
     card = model.card
-    evaluated, shipped = card["evaluated"], card["shipped"]
+    evaluated, shipped, features = card["evaluated"], card["shipped"], card["feature_set"]
+    count = sum(map(len, features["features"].values()))
     figures = (
         ("Predicted against actual", predicted_against_actual(evaluation)),
         ("Error by platform", error_by_platform(evaluation)),
@@ -93,20 +97,59 @@ def report_html(model: Artefact, evaluation: Evaluation) -> str:
     images = "".join(f'<img src="{data_uri(figure)}" alt="{html.escape(name)}">' for name, figure in figures)
     verdict = "beats both naive rules" if evaluation.beats_naive_rules else "does not beat both naive rules"
     purge = "" if evaluated["is_purged"] else " Some of its labels became known only after the cutoff."
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{html.escape(model.version)}</title>
-<style>body{{font:15px/1.5 system-ui,sans-serif;max-width:860px;margin:2rem auto;padding:0 1rem;color:#111827}}
-table{{border-collapse:collapse;margin:1rem 0}}td,th{{padding:.3rem .8rem;border-bottom:1px solid #e5e7eb;
-text-align:right}}td:first-child,th:first-child{{text-align:left}}img{{max-width:100%;display:block;margin:1.5rem 0}}
-</style></head><body>
-<h1>{html.escape(model.version)}</h1>
+    return _page(
+        model.version,
+        f"""
 <p>A post's mature engagement score, from what is known when it is written. On later posts it <b>{verdict}</b>.</p>
+<p>Feature set {html.escape(features["name"])}/{html.escape(features["variant"])}: {html.escape(features["description"])}
+It takes {count} features from {html.escape(", ".join(features["features"]))}.</p>
 <p>Evaluated: a model of {evaluated["rows"]:,} posts, on the {evaluated["rows_later"]:,} posts written from
 {html.escape(evaluated["cutoff"])} on.{purge} Shipped: the same recipe on all {shipped["rows"]:,} mature posts,
 known before {html.escape(card["until"])}.</p>
 <h2>On later posts, all on the scale log1p(engagement score)</h2>{_table(evaluation.metrics_table())}
 <h2>By platform</h2>{_table(platform_errors(evaluation))}
-{images}
+{images}""",
+    )
+
+
+def comparison_html(week: str, sets: Sequence[FeatureSet], comparison: pl.DataFrame) -> str:
+    """A page that needs no other file: the variants of a week, side by side.
+
+    Args:
+        week: its Monday.
+        sets: the variants' feature sets.
+        comparison: what `compare` gives of them.
+    """
+    better = better_than_standard(comparison)
+    verdict = (
+        f"Better than the standard one beyond chance: {', '.join(better)}."
+        if better
+        else "None is better than the standard one beyond chance."
+    )
+    described = "".join(
+        f"<tr><td>{html.escape(each.variant)}</td><td>{len(each.columns)}</td>"
+        f'<td class="text">{html.escape(each.description)}</td></tr>'
+        for each in sets
+    )
+    return _page(
+        f"Engagement models of the week from {week}",
+        f"""
+<p>Each was trained on the same posts and measured on the same later ones. <b>{html.escape(verdict)}</b></p>
+<p>error_more is the mean absolute error less the standard variant's, post by post; low and high bound its 95 %
+interval, in which posts of one account count together.</p>
+{_table(comparison)}
+<h2>Feature sets</h2><table><tr><th>variant</th><th>features</th><th class="text">for</th></tr>{described}</table>""",
+    )
+
+
+def _page(title: str, body: str) -> str:
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>
+<style>body{{font:15px/1.5 system-ui,sans-serif;max-width:860px;margin:2rem auto;padding:0 1rem;color:#111827}}
+table{{border-collapse:collapse;margin:1rem 0}}td,th{{padding:.3rem .8rem;border-bottom:1px solid #e5e7eb;
+text-align:right}}td:first-child,th:first-child,.text{{text-align:left}}img{{max-width:100%;display:block;margin:1.5rem 0}}
+</style></head><body>
+<h1>{html.escape(title)}</h1>{body}
 </body></html>
 """
 

@@ -11,6 +11,7 @@ from clientnest_assets.models.artefact import Artefact
 from clientnest_assets.models.boosting import fit
 from clientnest_assets.models.encoding import Encoder
 from clientnest_assets.models.engagement import spec
+from clientnest_assets.models.engagement.columns import Columns
 from clientnest_assets.models.engagement.level import Level, fit_level
 
 if TYPE_CHECKING:
@@ -28,10 +29,10 @@ class Predictor:
     booster: lightgbm.Booster
 
     @classmethod
-    def fit(cls, rows: pl.DataFrame, *, threads: int) -> Self:
+    def fit(cls, rows: pl.DataFrame, columns: Columns, *, threads: int) -> Self:
         """Learns from labelled rows, ordered by `as_of` and post_id."""
-        level, described = fit_level(rows)
-        encoder = Encoder.fit(described, spec.FEATURES, min_count=spec.MIN_COUNT)
+        level, described = fit_level(rows, columns.form, columns.followers)
+        encoder = Encoder.fit(described, columns.trees, min_count=spec.MIN_COUNT)
         # The trees learn a difference, not a level: an account that outgrows all it has seen is still followed.
         target = (described[spec.LABEL] - described[spec.EXPECTED]).to_numpy()
         trees = min(spec.MAX_TREES, max(1, rows.height // spec.ROWS_PER_TREE))

@@ -1,17 +1,14 @@
-"""What the engagement model is: its label, the columns it reads, its parameters, the rules it must beat.
+"""What the engagement model is: its label, its own columns, its parameters, the rules it must beat.
 
-No computing here, so that the specification reads as one page.
+No computing here, so that the specification reads as one page. What it reads of the store is in `features/sets.py`.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from clientnest_assets.features.point_in_time import age_column, column
 from clientnest_assets.features.registry import VIEWS
 from clientnest_assets.features.view import FeatureView
-from clientnest_assets.models.additive import Traits
-from clientnest_assets.models.encoding import FeatureSet
 
 TASK: Final = "engagement"
 CONTENT: Final[FeatureView] = VIEWS["content"]
@@ -24,55 +21,21 @@ LABEL_KNOWN_AT: Final = "mature_at"
 MIN_MATURE_POSTS: Final = 200
 """Fewer mature posts than this teach nothing that the naive rules do not know."""
 
-_LEVEL_NUMBERS = ("posts", "surplus", "surplus_5", "surplus_60", "surplus_std_20")
-_CONTENT_NUMBERS = (
-    "content_length",
-    "log_content_length",
-    "word_count",
-    "hashtag_count",
-    "mention_count",
-    "emoji_count",
-    "exclamation_count",
-    "number_count",
-    "uppercase_share",
-    "has_question",
-    "has_link",
-    "is_reply",
-    "is_repost",
-    "ai_generated",
-)
-
-_REQUEST_NUMBERS = ("days_ahead", "hours_since_previous_post", "posts_in_1_day", "posts_in_7_days")
-
-TRAITS: Final = Traits(
-    numeric=(*(column(CONTENT, name) for name in _CONTENT_NUMBERS), *_REQUEST_NUMBERS),
-    levels=("planned_hour", "planned_weekday"),
-    categorical=(column(CONTENT, "content_category"), column(CONTENT, "media_type")),
-    sets=(column(CONTENT, "hashtags"), column(CONTENT, "words")),
-    group="platform",
-)
-"""What a post's form is, for the additive model of what it adds to its account's level."""
-
 CONTENT_EFFECT: Final = "content_effect"
 ACCOUNT_LEVEL: Final = "account_level"
 EXPECTED: Final = "expected_log_engagement"
-
-FEATURES: Final = FeatureSet(
-    numeric=(
-        EXPECTED,
-        ACCOUNT_LEVEL,
-        CONTENT_EFFECT,
-        *(f"{entity}_level__{name}" for entity in ("account", "user") for name in _LEVEL_NUMBERS),
-        *(column(CONTENT, name) for name in _CONTENT_NUMBERS),
-        *(column(HISTORY, name) for name in HISTORY.feature_names),
-        age_column(HISTORY),
-        "planned_hour",
-        "planned_weekday",
-        *_REQUEST_NUMBERS,
-    ),
-    categorical=("platform", column(CONTENT, "content_category"), column(CONTENT, "media_type")),
+EXPECTATIONS: Final = (EXPECTED, ACCOUNT_LEVEL, CONTENT_EFFECT)
+LEVELS: Final = tuple(
+    f"{entity}_level__{name}"
+    for entity in ("account", "user")
+    for name in ("posts", "surplus", "surplus_5", "surplus_60", "surplus_std_20")
 )
-"""What the trees read."""
+FOLLOWERS: Final = "account_audience__log_followers"
+"""What to expect of an account grows with it, where the feature set has it (`audience.py`)."""
+SLOT: Final = ("hour", "weekday")
+"""When the post is to appear, on the author's clock."""
+REQUEST_NUMBERS: Final = ("days_ahead", "hours_since_previous_post", "posts_in_1_day", "posts_in_7_days")
+"""What the model derives itself, beside what its feature set takes from the store (`columns.py`)."""
 
 MIN_COUNT: Final = 20
 """A category, hashtag or word seen in fewer training posts is treated as unknown."""

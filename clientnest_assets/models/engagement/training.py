@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import polars as pl
 
 from clientnest_assets.features.point_in_time import AS_OF
+from clientnest_assets.features.sets import FeatureSet
 from clientnest_assets.models.artefact import FORM, Artefact, fingerprint
 from clientnest_assets.models.engagement import spec
+from clientnest_assets.models.engagement.columns import columns_of
 from clientnest_assets.models.engagement.evaluation import Evaluation, evaluate
 from clientnest_assets.models.engagement.predictor import Predictor
 from clientnest_assets.models.errors import NotEnoughDataError
@@ -25,7 +28,14 @@ class Training:
     evaluation: Evaluation
 
 
-def train(rows: pl.DataFrame, *, until: datetime, threads: int = 1) -> Training:
+def train(
+    rows: pl.DataFrame,
+    features: FeatureSet,
+    *,
+    until: datetime,
+    data: Mapping[str, Any] | None = None,
+    threads: int = 1,
+) -> Training:
     """Trains on the earlier rows, evaluates on the later fifth, and refits on all. Nothing is tuned on the way.
 
     The card says what was evaluated (a model of the earlier rows) and what is shipped (the same recipe on
@@ -33,8 +43,10 @@ def train(rows: pl.DataFrame, *, until: datetime, threads: int = 1) -> Training:
     rows give the same files at any number of threads.
 
     Args:
-        rows: `labelled_rows`.
+        rows: labelled requests with the features of the set's views.
+        features: the set to read; the same rows and another set make a model to compare with.
         until: the end of the partition, for the card.
+        data: the record from which the rows can be rebuilt, for the card.
         threads: how many LightGBM may use.
 
     Raises:
@@ -50,49 +62,47 @@ def train(rows: pl.DataFrame, *, until: datetime, threads: int = 1) -> Training:
         raise NotEnoughDataError(
             f"all {rows.height} mature posts were written at one moment: nothing is earlier to learn from"
         )
-    evaluated = Predictor.fit(split.earlier, threads=threads)
+    columns = columns_of(features)
+    evaluated = Predictor.fit(split.earlier, columns, threads=threads)
     # Outcomes of later posts are history for still later ones, as they would have been on the day.
     evaluation = evaluate(evaluated.predict(split.later, rows))
-    shipped = Predictor.fit(rows, threads=threads)
+    shipped = Predictor.fit(rows, columns, threads=threads)
     # The number of threads is no part of the model, and would make equal files differ.
     text = _without_threads(shipped.booster.model_to_string())
-    return Training(Artefact(text, _card(rows, until, split, evaluated, evaluation, shipped, text)), evaluation)
-
-
-def _card(
-    rows: pl.DataFrame,
-    until: datetime,
-    split: TimeSplit,
-    evaluated: Predictor,
-    evaluation: Evaluation,
-    shipped: Predictor,
-    text: str,
-) -> dict[str, Any]:
-    return {
+    card = {
         "form": FORM,
-        "task": spec.TASK,
+        "task": features.task,
         "fingerprint": fingerprint(text),
         "label": f"{spec.LABEL}: log1p of the engagement_score 7 days after publication",
         "until": until.isoformat(),
-        "views": {
-            view.name: {"version": view.version, "definition": view.definition_hash}
-            for view in (spec.CONTENT, spec.HISTORY)
+        "feature_set": {
+            "name": features.name,
+            "variant": features.variant,
+            "description": features.description,
+            "features": {view: list(names) for view, names in features.features.items()},
         },
+        "views": {view.name: {"version": view.version, "definition": view.definition_hash} for view in features.views},
+        "data": data,
         "parameters": dict(spec.PARAMETERS),
         "trees": shipped.booster.num_trees(),
         "encoder": shipped.encoder.to_json(),
         "level": shipped.level.to_json(),
         "shipped": {"trained_on": "all mature posts", **_extent(rows)},
-        "evaluated": {
-            "trained_on": "the earlier mature posts, by the same recipe",
-            **_extent(split.earlier),
-            "fingerprint": fingerprint(evaluated.booster.model_to_string()),
-            "cutoff": split.cutoff.isoformat(),
-            "is_purged": split.is_purged,
-            "rows_later": split.later.height,
-            "metrics": evaluation.metrics,
-            "beats_naive_rules": evaluation.beats_naive_rules,
-        },
+        "evaluated": _evaluated(split, evaluated, evaluation),
+    }
+    return Training(Artefact(text, card), evaluation)
+
+
+def _evaluated(split: TimeSplit, evaluated: Predictor, evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        "trained_on": "the earlier mature posts, by the same recipe",
+        **_extent(split.earlier),
+        "fingerprint": fingerprint(evaluated.booster.model_to_string()),
+        "cutoff": split.cutoff.isoformat(),
+        "is_purged": split.is_purged,
+        "rows_later": split.later.height,
+        "metrics": evaluation.metrics,
+        "beats_naive_rules": evaluation.beats_naive_rules,
     }
 
 

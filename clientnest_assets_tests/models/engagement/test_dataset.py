@@ -10,7 +10,7 @@ import polars as pl
 from clientnest_assets.features.point_in_time import column
 from clientnest_assets.features.view import MOMENT
 from clientnest_assets.models.engagement import spec
-from clientnest_assets.models.engagement.dataset import labelled_rows, request_rows
+from clientnest_assets.models.engagement.dataset import labelled_requests, request_rows, with_features
 
 START = datetime(2025, 3, 3, 22, tzinfo=UTC)
 
@@ -32,8 +32,8 @@ def test_request_tells_local_plan_and_earlier_posts_of_the_account():
     found = request_rows(posts)
     assert found["post_id"].to_list() == [4, 3, 1, 2]
     assert found["as_of"].equals(posts.sort("created_at", "post_id")["created_at"].alias("as_of"))
-    assert found["planned_hour"].to_list() == [19, 21, 21, 21]
-    assert found["planned_weekday"].to_list() == [2, 2, 3, 3]
+    assert found["hour"].to_list() == [19, 21, 21, 21]
+    assert found["weekday"].to_list() == [2, 2, 3, 3]
     assert found["days_ahead"].to_list() == [0.5] * 4
     assert found["hours_since_previous_post"].to_list() == [None, 2.0, None, 24.0]
     assert found["posts_in_1_day"].to_list() == [0, 1, 0, 1]
@@ -42,7 +42,7 @@ def test_request_tells_local_plan_and_earlier_posts_of_the_account():
 
 def test_only_posts_mature_before_the_end_of_the_partition_are_labelled(world):
     until = datetime(2025, 2, 10, tzinfo=UTC)
-    found = labelled_rows(world.posts, world.outcomes, world.features, until=until)
+    found = labelled_requests(world.posts, world.outcomes, until=until)
     expected = world.outcomes.filter(pl.col("mature_at") < until)
     assert set(found["post_id"]) == set(expected["post_id"])
     joined = found.join(expected, on="post_id")
@@ -75,8 +75,8 @@ def test_a_canary_that_knows_the_label_a_second_later_never_arrives(world):
         )
         .select(history.computed_schema.names())
     )
-    features = {**world.features, history: canary}
-    found = labelled_rows(world.posts, world.outcomes, features, until=datetime(2026, 1, 1, tzinfo=UTC))
+    requests = labelled_requests(world.posts, world.outcomes, until=datetime(2026, 1, 1, tzinfo=UTC))
+    found = with_features(requests, {**world.features, history: canary})
     seen = found.drop_nulls(column(history, "matured_posts"))
     assert seen.height > 1000
     assert (seen[column(history, "matured_posts")] < seen["post_id"]).all()

@@ -10,8 +10,8 @@ import pytest
 
 from clientnest_assets.models.artefact import CARD_FILE, MODEL_FILE, Artefact
 from clientnest_assets.models.engagement import plots, spec
-from clientnest_assets.models.engagement.dataset import request_rows
-from clientnest_assets.models.engagement.scoring import PREDICTION_SCHEMA, score
+from clientnest_assets.models.engagement.dataset import request_rows, with_features
+from clientnest_assets.models.engagement.scoring import PREDICTION_SCHEMA, score, views_of
 from clientnest_assets.models.engagement.training import Training
 from clientnest_assets.models.errors import ForeignModelError
 from clientnest_assets.models.figures import markdown
@@ -21,17 +21,22 @@ from clientnest_assets.models.figures import markdown
 def model(trained: Training, tmp_path_factory: pytest.TempPathFactory) -> Artefact:
     folder = tmp_path_factory.mktemp("model")
     trained.artefact.write(folder)
-    return Artefact.read(folder, task=spec.TASK)
+    return Artefact.read(folder, task="engagement_lean")
 
 
-def test_a_post_alone_is_scored_as_among_all(model, world, rows):
-    requests = request_rows(world.posts)
-    everything = score(model, requests, rows, world.features)
-    one = requests.filter(post_id=1234)
+@pytest.fixture(scope="module")
+def asked(world):
+    """Every post as its own request, with what the store knew then."""
+    return with_features(request_rows(world.posts), world.features)
+
+
+def test_a_post_alone_is_scored_as_among_all(model, world, rows, asked):
+    everything = score(model, asked, rows)
+    one = with_features(request_rows(world.posts).filter(post_id=1234), world.features)
     of_user = rows.filter(pl.col("user_id") == one["user_id"].item())
     assert everything.schema == PREDICTION_SCHEMA
-    assert everything["post_id"].equals(requests["post_id"])
-    assert score(model, one, of_user, world.features).equals(everything.filter(post_id=1234))
+    assert everything["post_id"].equals(asked["post_id"])
+    assert score(model, one, of_user).equals(everything.filter(post_id=1234))
     assert np.allclose(
         np.log1p(everything["predicted_engagement_score"]), everything["predicted_log_engagement"].clip(0)
     )
@@ -39,8 +44,8 @@ def test_a_post_alone_is_scored_as_among_all(model, world, rows):
     assert everything["model_version"].unique().to_list() == [model.version]
 
 
-def test_nothing_to_score_gives_no_rows(model, world, rows):
-    found = score(model, request_rows(world.posts).head(0), rows, world.features)
+def test_nothing_to_score_gives_no_rows(model, rows, asked):
+    found = score(model, asked.head(0), rows)
     assert found.is_empty()
     assert found.schema == PREDICTION_SCHEMA
 
@@ -56,7 +61,7 @@ def test_a_stranger_on_a_new_platform_is_scored(model, world, rows):
             post_id=pl.lit(10**6, pl.Int64),
         )
     )
-    found = score(model, stranger, rows, world.features)
+    found = score(model, with_features(stranger, world.features), rows)
     assert found["content_status"].to_list() == ["MISSING"]
     assert np.isfinite(found["predicted_engagement_score"].item())
 
@@ -78,14 +83,19 @@ def test_damaged_mixed_up_and_foreign_files_are_refused(model):
     }
     for message, broken in cases.items():
         with pytest.raises(ForeignModelError, match=message):
-            Artefact.from_files(broken, task=spec.TASK)
+            Artefact.from_files(broken, task=model.card["task"])
 
 
-def test_a_model_of_another_view_definition_is_refused(model, world, rows):
-    views = {**model.card["views"], spec.HISTORY.name: {"version": 0, "definition": "older"}}
+@pytest.mark.parametrize("name", [spec.HISTORY.name, "gone"])
+def test_a_model_of_another_view_definition_is_refused(model, rows, asked, name):
+    views = {**model.card["views"], name: {"version": 0, "definition": "older"}}
     old = Artefact(model.model_text, {**model.card, "views": views})
-    with pytest.raises(ForeignModelError, match="user_engagement_history"):
-        score(old, request_rows(world.posts), rows, world.features)
+    with pytest.raises(ForeignModelError, match=f"feature view {name} than there is now"):
+        score(old, asked, rows)
+
+
+def test_a_model_tells_which_views_its_rows_need(model):
+    assert views_of(model) == [spec.CONTENT, spec.HISTORY]
 
 
 def test_report_holds_verdict_tables_and_pictures_and_fetches_nothing(trained):

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from clientnest_assets.features.point_in_time import column
+from clientnest_assets.features.sets import feature_set
 from clientnest_assets.models.artefact import fingerprint
 from clientnest_assets.models.engagement import spec
 from clientnest_assets.models.engagement.evaluation import explained_share
@@ -17,6 +18,7 @@ from clientnest_assets.models.engagement.training import train
 from clientnest_assets.models.errors import ModelError, NotEnoughDataError
 
 UNTIL = datetime(2025, 4, 1, tzinfo=UTC)
+LEAN = feature_set(spec.TASK, "lean")
 
 
 def test_model_beats_both_naive_rules_on_later_posts(trained, world):
@@ -34,7 +36,7 @@ def test_evaluated_rows_are_later_than_any_learned_from(trained):
 
 
 def test_same_rows_give_the_same_files_at_any_number_of_threads(trained, rows):
-    again = train(rows, until=UNTIL, threads=2)
+    again = train(rows, LEAN, until=UNTIL, threads=2)
     assert again.artefact.to_files() == trained.artefact.to_files()
     assert fingerprint(again.artefact.model_text) == trained.artefact.card["fingerprint"]
 
@@ -42,7 +44,7 @@ def test_same_rows_give_the_same_files_at_any_number_of_threads(trained, rows):
 def test_shuffled_labels_give_no_skill(rows):
     noise = np.random.default_rng(8).permutation(rows[spec.LABEL].to_numpy())
     shuffled = rows.with_columns(pl.Series(spec.LABEL, noise))
-    metrics = train(shuffled, until=UNTIL).evaluation.metrics["model"]
+    metrics = train(shuffled, LEAN, until=UNTIL).evaluation.metrics["model"]
     assert abs(metrics["spearman"]) < 0.15
     assert metrics["r2"] < 0.03
 
@@ -67,12 +69,12 @@ def test_an_account_that_outgrows_all_training_data_is_followed(trained, rows):
 @pytest.mark.parametrize("count", [0, 1, spec.MIN_MATURE_POSTS - 1])
 def test_too_few_posts_are_said(rows, count):
     with pytest.raises(NotEnoughDataError, match=f"{count} posts have mature engagement.* {spec.MIN_MATURE_POSTS}"):
-        train(rows.head(count), until=UNTIL)
+        train(rows.head(count), LEAN, until=UNTIL)
 
 
 def test_posts_of_one_moment_are_said(rows):
     with pytest.raises(NotEnoughDataError, match="one moment"):
-        train(rows.with_columns(pl.lit(rows["as_of"][0]).alias("as_of")), until=UNTIL)
+        train(rows.with_columns(pl.lit(rows["as_of"][0]).alias("as_of")), LEAN, until=UNTIL)
 
 
 def test_one_platform_without_history_trains(rows):
@@ -82,7 +84,7 @@ def test_one_platform_without_history_trains(rows):
         pl.col("post_id").alias("user_id"),
         *(pl.lit(None, pl.Float64).alias(column(spec.HISTORY, name)) for name in ("mean_log", "mean_log_20")),
     )
-    trained = train(strangers, until=UNTIL)
+    trained = train(strangers, LEAN, until=UNTIL)
     assert trained.evaluation.metrics["model"]["rows"] == trained.evaluation.predictions.height
     assert trained.evaluation.predictions[PREDICTED].is_finite().all()
 
@@ -90,3 +92,19 @@ def test_one_platform_without_history_trains(rows):
 def test_truth_of_other_posts_is_an_error(trained, world):
     with pytest.raises(ModelError, match="no posts in common"):
         explained_share(trained.evaluation.predictions, world.truth.with_columns(pl.col("post_id") + 10**6))
+
+
+def test_followers_in_the_set_tell_what_to_expect_of_an_account_without_a_past(rows):
+    """Accounts that each write once: what their followers say is all that is known of them."""
+    followers = pl.Series("followers", np.random.default_rng(4).normal(6, 1.5, rows.height))
+    strangers = rows.with_columns(
+        pl.col("post_id").alias("account_id"),
+        pl.col("post_id").alias("user_id"),
+        (pl.col(spec.LABEL) + 0.5 * (followers - 6)).alias(spec.LABEL),
+        followers.alias(spec.FOLLOWERS),
+        *(pl.lit(None, pl.Float64).alias(column(spec.HISTORY, name)) for name in spec.HISTORY.feature_names),
+    )
+    lean, standard = (train(strangers, feature_set(spec.TASK, name), until=UNTIL) for name in ("lean", "standard"))
+    assert standard.artefact.card["level"]["audience"]["growth"] == pytest.approx(0.5, abs=0.1)
+    assert lean.artefact.card["level"]["audience"]["growth"] == 0
+    assert standard.evaluation.metrics["model"]["mae"] < 0.93 * lean.evaluation.metrics["model"]["mae"]
