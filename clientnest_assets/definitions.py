@@ -17,6 +17,7 @@ from clientnest_assets.defs.jobs import jobs
 from clientnest_assets.defs.landing_folder import land_file_job, landing_folder_sensor
 from clientnest_assets.defs.maintenance import maintain_lake, maintenance_schedule
 from clientnest_assets.defs.models import model_assets
+from clientnest_assets.defs.online import online_assets, online_checks, online_jobs, online_schedules
 from clientnest_assets.defs.partitions import Partitions
 from clientnest_assets.defs.platforms import platform_assets, platform_jobs, platform_schedules
 from clientnest_assets.defs.raw import raw_assets
@@ -38,26 +39,30 @@ def build_definitions(installation: Installation) -> dg.Definitions:
             *warehouse_assets(partitions),
             *warehouse_models(prepared_manifest(installation.home), partitions),
             *feature_assets(partitions),
+            *online_assets(),
             *model_assets(partitions),
             *platform_assets(installation),
             *change_capture_assets(installation),
         ]
     running = installation.settings.schedules_run
     daily_jobs, platforms = [*jobs(partitions), *event_jobs(partitions)], platform_jobs(installation)
-    capturing = change_capture_jobs(installation)
+    capturing, publishing = change_capture_jobs(installation), online_jobs()
+    publishing_schedules, publishing_sensors = online_schedules([*daily_jobs, *publishing], running=running)
     daily_schedules, daily_sensors = schedules(partitions, daily_jobs, running=running)
     return dg.Definitions(
         assets=assets,
-        asset_checks=change_capture_checks(installation),
-        jobs=[*daily_jobs, *platforms, *capturing, land_file_job, maintain_lake],
+        asset_checks=[*change_capture_checks(installation), *online_checks()],
+        jobs=[*daily_jobs, *publishing, *platforms, *capturing, land_file_job, maintain_lake],
         schedules=[
             *daily_schedules,
+            *publishing_schedules,
             *platform_schedules(platforms, running=running),
             *change_capture_schedules(capturing, running=running),
             maintenance_schedule(running=running),
         ],
         sensors=[
             *daily_sensors,
+            *publishing_sensors,
             *event_sensors(partitions, daily_jobs, running=running),
             landing_folder_sensor(running=running),
         ],

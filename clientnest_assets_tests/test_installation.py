@@ -11,6 +11,8 @@ from clientnest_assets.lake.files import read_files, write_files
 from clientnest_assets.lake.guard import UnreachableStoreError
 from clientnest_assets.partitions import Calendar
 from clientnest_assets.settings import Environment, Settings, SettingsError
+from clientnest_assets_tests.features.online.conftest import position, simple_rows, simple_view
+from clientnest_assets_tests.features.online.redis_server import running_redis
 
 
 def embedded(home):
@@ -101,6 +103,37 @@ def test_a_home_remembers_that_its_lake_is_on_the_object_store_until_it_begins_a
         assert embedded(embedded_home).lake.root == str(embedded_home / "lake")
     finally:
         assert installation.object_store.stop()
+
+
+def test_beginning_anew_clears_what_this_home_has_in_a_shared_redis(embedded_home, tmp_path):
+    view, rows = simple_view(), simple_rows([1])
+    with running_redis(tmp_path) as url:
+        ours, theirs = (
+            Installation(Settings(environment=Environment.TEST, home=home, online_store_url=url))
+            for home in (embedded_home, tmp_path / "other")
+        )
+        for each in (ours, theirs):
+            each.online_store.publish(view, rows, position(1))
+        with ours.services():
+            ours.begin_anew()
+
+        assert ours.online_store.generation(view) is None
+        assert theirs.online_store.generation(view).rows == 1
+
+
+def test_whoever_shares_a_lake_shares_its_keys_in_the_online_store(tmp_path):
+    with running_redis(tmp_path) as url:
+        here, there, elsewhere = (
+            Installation(
+                Settings(environment=Environment.PRODUCTION, home=tmp_path / home, lake_url=lake, online_store_url=url)
+            )
+            for home, lake in (("a", "s3://bucket/lake"), ("b", "s3://bucket/lake"), ("c", "s3://bucket/another"))
+        )
+        here.online_store.publish(simple_view(), simple_rows([1]), position(1))
+
+        assert there.online_store.generation(simple_view()).rows == 1
+        assert elsewhere.online_store.generation(simple_view()) is None
+        assert not (tmp_path / "a").exists()
 
 
 def test_the_guard_stands_before_every_lake_in_a_bucket(tmp_path, monkeypatch):

@@ -147,3 +147,16 @@ def test_the_conditional_put_that_is_the_default_may_be_said(monkeypatch):
     monkeypatch.setenv("AWS_CONDITIONAL_PUT", "etag")
 
     assert Settings.load().is_embedded
+
+
+@pytest.mark.parametrize("url", ["redis://redis.example.com", "rediss://user:secret@redis.example.com:6380/1"])
+def test_a_redis_can_keep_the_newest_features_in_every_environment(monkeypatch, url):
+    monkeypatch.setenv("CLIENTNEST_ONLINE_STORE_URL", url)
+
+    assert Settings.load().online_store_url == url
+
+
+def test_an_online_store_of_another_kind_is_refused(monkeypatch):
+    (problem,) = refusal(monkeypatch, {"CLIENTNEST_ONLINE_STORE_URL": "memcached://cache.example.com"})
+
+    assert "CLIENTNEST_ONLINE_STORE_URL must begin with redis:// or rediss://" in problem

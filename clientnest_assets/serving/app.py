@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 
 from fastapi import FastAPI, HTTPException, Request
@@ -71,6 +72,8 @@ def create_app() -> FastAPI:
         )
         return JSONResponse({"warehouse": problem or "ok", "events": events}, status_code=503 if problem else 200)
 
+    # What is loaded by now stays. Left to the collector, it would be looked through during one request of a hundred.
+    gc.freeze()
     return app
 
 
