@@ -29,11 +29,11 @@ def get(
     user_id: Annotated[int | None, typer.Option(help="The user.")] = None,
     account_id: Annotated[int | None, typer.Option(help="The social account.")] = None,
     post_id: Annotated[int | None, typer.Option(help="The post.")] = None,
-    platform: Annotated[str | None, typer.Option(help="The platform.")] = None,
+    platform: Annotated[str | None, typer.Option(help="The platform, such as twitter.")] = None,
     weekday: Annotated[
-        int | None, typer.Option(help="The weekday on the author's clock, 1 Monday to 7 Sunday.")
+        int | None, typer.Option(min=1, max=7, help="The weekday on the author's clock, 1 Monday to 7 Sunday.")
     ] = None,
-    hour: Annotated[int | None, typer.Option(help="The hour on the author's clock, 0 to 23.")] = None,
+    hour: Annotated[int | None, typer.Option(min=0, max=23, help="The hour on the author's clock, 0 to 23.")] = None,
     view: Annotated[list[str] | None, typer.Option(help="Only this view; may be given again.")] = None,
     as_of: Annotated[
         str | None,
@@ -71,6 +71,9 @@ def get(
         now = moment or installation.calendar.now()
         is_offline = offline or moment is not None
         found = (_offline if is_offline else _online)(installation, keys, views, now)
+        silent = (
+            [] if is_offline else [each.name for each in views if installation.online_store.generation(each) is None]
+        )
     origin = "offline" if is_offline else "online"
     if as_json:
         answer = {"as_of": now.isoformat(), "from": origin, "entity": keys, "views": found}
@@ -87,6 +90,11 @@ def get(
         for feature, value in row["values"].items() if row["status"] == "PRESENT" else ():
             shown.add_row("", feature, "[dim]null[/]" if value is None else escape(str(value)))
     console.print(shown)
+    if silent:
+        console.print(
+            f"[yellow]never published: {', '.join(silent)}.[/] Publish: clientnest backfill --select 'group:online'",
+            highlight=False,
+        )
 
 
 @contextmanager
@@ -129,7 +137,9 @@ def _asked(names: list[str] | None, keys: dict[str, Any]) -> list[FeatureView]:
     views = [view_named(name) for name in names or ()]
     for view in views:
         if missing := [_option(name) for name in view.entity_keys if name not in keys]:
-            raise CommandError(f"{view.name} is asked by {' and '.join(missing)} too.")
+            raise CommandError(
+                f"{view.name} is asked by {' '.join(map(_option, view.entity_keys))}: {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing."
+            )
     views = views or [view for view in VIEWS.values() if set(view.entity_keys) <= keys.keys()]
     if not views:
         options = sorted({" ".join(map(_option, view.entity_keys)) for view in VIEWS.values()})

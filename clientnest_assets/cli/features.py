@@ -37,6 +37,8 @@ features = typer.Typer(
 def list_views(as_json: JsonOption = False, home: HomeOption = None) -> None:
     """List every view: its entity, the age of its newest row, entities online, features drifted, and bounds broken.
 
+    Under drifted, - means that drift could not be judged yet: clientnest features show VIEW says why.
+
     [bold]Examples[/]
 
     clientnest features list
@@ -63,7 +65,7 @@ def list_views(as_json: JsonOption = False, home: HomeOption = None) -> None:
             ", ".join(key.name for key in view.entity_keys),
             "-" if view.age_seconds is None else duration(view.age_seconds),
             f"{view.online.rows:,}" if view.online else "-",
-            f"[yellow]{len(view.drifted)}[/]" if view.drifted else "-",
+            f"[yellow]{len(view.drifted)}[/]" if view.drifted else "0" if view.is_drift_judged else "-",
             coloured_status(view.status),
         )
     console.print(shown)
@@ -120,16 +122,18 @@ def drift(as_json: JsonOption = False, home: HomeOption = None) -> None:
 
     clientnest features drift
     """
-    from clientnest_assets.features.quality.store import current_drift
+    from clientnest_assets.features.quality.store import current_drift, drift_judged
     from clientnest_assets.features.registry import VIEWS
 
     with installed(home) as installation:
         found = current_drift(installation.lake, VIEWS.values())
+        judged, measured = drift_judged(installation.lake, VIEWS.values())
     if as_json:
         typer.echo(found.write_json())
         return
     if found.is_empty():
-        console.print("nothing has drifted on the newest days that were measured.")
+        console.print("nothing has drifted." if judged else "drift was not judged of any feature.")
+        console.print(_judged(judged, measured))
         return
     shown = Table("view", "feature", "severity", box=None)
     for name in ("since", "day", "PSI", "p"):
@@ -147,6 +151,7 @@ def drift(as_json: JsonOption = False, home: HomeOption = None) -> None:
             f"{row['reference_first_day']} to {row['reference_last_day']}",
         )
     console.print(shown)
+    console.print(_judged(judged, measured))
 
 
 @features.command()
@@ -172,17 +177,20 @@ def parity(
     for name in ("entities offline", "online", "compared", "differing"):
         shown.add_column(name, justify="right")
     different = Table("view", "entity", "feature", "online", "offline", box=None)
-    holds = True
+    holds, compared = True, 0
     with installed(home) as installation:
         now = installation.calendar.now()
         for each in views:
             found = compare(installation.lake, installation.online_store, each, now, seed=seed, sample=sample)
-            holds = holds and found.holds
+            holds, compared = holds and found.holds, compared + found.sampled
             counts = (found.entities_offline, found.entities_online, found.sampled, found.differing)
             shown.add_row(each.name, *(f"{count:,}" for count in counts), style="" if found.holds else "red")
             for row in found.differences.iter_rows():
                 different.add_row(each.name, *(escape(str(value)) for value in row))
     console.print(shown)
+    if holds and not compared:
+        console.print("[yellow]nothing is stored to compare: clientnest backfill fills both.[/]")
+        return
     if holds:
         console.print("[green]online equals offline.[/]")
         return
@@ -227,6 +235,13 @@ def _declared(feature: FeatureEntry) -> Iterator[str]:
     low, high = feature.minimum, feature.maximum
     if low is not None or high is not None:
         yield " ".join(f"{word} {bound:g}" for word, bound in (("from", low), ("to", high)) if bound is not None)
+
+
+def _judged(judged: int, measured: int) -> str:
+    if not measured:
+        return "no feature is measured yet: clientnest backfill --select 'group:features'"
+    why = "" if judged == measured else " Why the others are not: clientnest features show VIEW"
+    return f"{judged} of {measured} features are judged, on the newest day of their view.{why}"
 
 
 def _drift(feature: FeatureEntry) -> str:

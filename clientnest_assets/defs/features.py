@@ -76,7 +76,9 @@ def _feature_asset(view: FeatureView, partitions: Partitions) -> dg.AssetsDefini
         inputs = {
             each.table: each.read(installation.lake, installation.warehouse_url, window) for each in view.upstream
         }
-        rows = view.materialise(inputs, window)
+        # A day that is not over has no end to tell of yet: its rows would count as whole from midnight on.
+        is_known = pl.max_horizontal(view.event_time, view.known_time) <= installation.calendar.now()
+        rows = view.materialise(inputs, window).filter(is_known)
         commit = store_window(installation.lake, view, rows, window)
         quality = measure(installation.lake, view, rows, window, _trained_weeks(installation.lake, view))
         return dg.MaterializeResult(

@@ -1,7 +1,7 @@
 """The online store as assets: each feature view's newest rows, published whenever its history has been made anew."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -52,7 +52,7 @@ def online_jobs() -> list[UnresolvedAssetJobDefinition]:
 def online_schedules(
     jobs: Iterable[UnresolvedAssetJobDefinition], *, running: bool
 ) -> tuple[list[dg.ScheduleDefinition], list[dg.SensorDefinition]]:
-    """The daily look, and the sensor that publishes after features were made.
+    """The daily look, and the sensors that publish after features were made.
 
     Args:
         jobs: those of `jobs.py` and of `online_jobs`.
@@ -60,15 +60,19 @@ def online_schedules(
     """
     by_name = {job.name: job for job in jobs}
 
-    @dg.run_status_sensor(
-        run_status=dg.DagsterRunStatus.SUCCESS,
-        monitored_jobs=[by_name[CLOSE], by_name[CORRECT]],
-        request_job=by_name[PUBLISH],
-        default_status=dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED,
-    )
-    def publish_after_closing(context: dg.RunStatusSensorContext) -> dg.RunRequest:
-        """The newest features. A run of its own: predictions do not wait for the online store, nor fail with it."""
-        return dg.RunRequest(run_key=context.dagster_run.run_id)
+    def publish_after(name: str, status: dg.DagsterRunStatus, description: str) -> dg.SensorDefinition:
+        @dg.run_status_sensor(
+            name=name,
+            run_status=status,
+            monitored_jobs=[by_name[CLOSE], by_name[CORRECT]],
+            request_job=by_name[PUBLISH],
+            default_status=dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED,
+            description=description,
+        )
+        def publish(context: dg.RunStatusSensorContext) -> dg.RunRequest:
+            return dg.RunRequest(run_key=context.dagster_run.run_id)
+
+        return publish
 
     daily = dg.ScheduleDefinition(
         name=f"{CHECK}_daily",
@@ -77,7 +81,19 @@ def online_schedules(
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED,
     )
-    return [daily], [publish_after_closing]
+    sensors = [
+        publish_after(
+            "publish_after_closing",
+            dg.DagsterRunStatus.SUCCESS,
+            "The newest features. A run of its own: predictions do not wait for the online store, nor fail with it.",
+        ),
+        publish_after(
+            "publish_after_failed_closing",
+            dg.DagsterRunStatus.FAILURE,
+            "What was made of the features all the same: a mart that failed after them does not hold them back.",
+        ),
+    ]
+    return [daily], sensors
 
 
 def _online_asset(view: FeatureView) -> dg.AssetsDefinition:
@@ -147,7 +163,7 @@ def _freshness(view: FeatureView) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=online_key(view),
         name=FRESHNESS,
-        description=f"The newest row is at most {view.fresh_within} old.",
+        description=f"The newest row is at most {view.fresh_within / timedelta(hours=1):g} hours old.",
     )
     def freshness(installation: dg.ResourceParam[Installation]) -> dg.AssetCheckResult:
         held, now = installation.online_store.generation(view), installation.calendar.now()
@@ -173,8 +189,8 @@ def _what_differs(view: FeatureView, found: Parity) -> str:
         else f" The lake knows {found.entities_offline} entities, the online store {found.entities_online}."
     )
     return (
-        f"{found.differing} of {found.sampled} entities differ.{counts} If the view was made anew since it was published, "
-        f"materialise {online_key(view).to_user_string()}."
+        f"{found.differing} of {found.sampled} entities differ.{counts} Either the view was made anew since it was published, "
+        f"or the online store was altered: materialise {online_key(view).to_user_string()}, which sets both right."
     )
 
 

@@ -25,7 +25,8 @@ def code_of(function: Callable[..., Any]) -> str:
     """The canonical source of a function, of the functions of this package that it calls, and of the constants they use.
 
     Python's own `ast.unparse` writes it, so that layout does not matter. Follows names, decorators and classes of this
-    package; libraries count by their names alone.
+    package; libraries count by their names alone. What a cached function without arguments returns is a constant too:
+    that is how rules come out of a file.
 
     Raises:
         NoSourceError: for a lambda, or what was made at run time.
@@ -40,6 +41,8 @@ def _reached(found_by_now: Any, found: dict[str, str]) -> dict[str, str]:
         return found
     tree = _tree(function)
     found[name] = ast.unparse(tree)
+    if hasattr(found_by_now, "cache_info") and not inspect.signature(function).parameters:
+        found[f"{name}()"] = repr(found_by_now())
     namespace = vars(inspect.getmodule(function))
     for used in sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}):
         value = namespace.get(used)

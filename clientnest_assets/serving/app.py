@@ -41,7 +41,12 @@ def create_app() -> FastAPI:
     @app.exception_handler(RequestValidationError)
     async def refuse(_request: Request, error: RequestValidationError) -> JSONResponse:
         """Refusals have one shape, those of a schema too; what was sent is not repeated."""
-        places = [(".".join(map(str, each["loc"][1:])) or "body", each["msg"]) for each in error.errors()]
+        places = [
+            ("body", f"not JSON from character {each['loc'][1]} on")
+            if each["type"] == "json_invalid"
+            else (".".join(map(str, each["loc"][1:])) or "body", each["msg"])
+            for each in error.errors()
+        ]
         return JSONResponse({"detail": "; ".join(f"{place}: {words}" for place, words in places)}, 422)
 
     @app.get("/dbt", include_in_schema=False)

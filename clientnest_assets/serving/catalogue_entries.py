@@ -9,6 +9,7 @@ from datetime import date, datetime
 
 from pydantic import BaseModel, Field
 
+from clientnest_assets.features.quality.store import DRIFTED, STABLE
 from clientnest_assets.features.store import LAYER
 
 
@@ -151,6 +152,11 @@ class ViewEntry(BaseModel):
     def drifted(self) -> list[FeatureEntry]:
         """The features that are drifted now."""
         return [each for each in self.features if each.drift and each.drift.drifted]
+
+    @property
+    def is_drift_judged(self) -> bool:
+        """Whether there were entities and a reference enough to judge drift of any of its features."""
+        return any(each.drift and each.drift.verdict in (STABLE, DRIFTED) for each in self.features)
 
     @property
     def broken(self) -> list[FeatureEntry]:

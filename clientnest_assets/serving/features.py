@@ -41,7 +41,7 @@ MOST_CHARACTERS: Final = 200
 REFUSALS: Final = {
     401: "No key, or none of this feature store's.",
     413: LIMITS,
-    422: "The body is not what is declared. The place is named.",
+    422: f"The body is not what is declared, or has more than {MOST_ENTITIES:,} entities. The place is named.",
     503: "The online store does not answer, or the feature store has no key yet.",
 }
 _PYTHON: Final[dict[Any, Any]] = {

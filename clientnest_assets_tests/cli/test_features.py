@@ -101,7 +101,7 @@ def test_get_is_told_as_a_table_too(run):
     ("arguments", "said"),
     [
         ([], "say of which entity. Views are asked by: --platform, --post-id, --user-id"),
-        (["--platform", "twitter", "--view", "activity"], "activity is asked by --user-id too"),
+        (["--platform", "twitter", "--view", "activity"], "activity is asked by --user-id: --user-id is missing"),
         (["--user-id", "1", "--view", "nope"], "no feature view nope"),
     ],
     ids=["no key", "another key", "another view"],
@@ -111,9 +111,25 @@ def test_get_says_which_key_a_view_needs(run, arguments, said):
         run("get", *arguments)
 
 
+def test_what_was_never_published_is_told_as_that_and_not_as_fine(run):
+    assert "never published: silent." in run("get", "--platform", "twitter")
+    assert "never published" not in run("get", "--user-id", "999")
+    said = run("parity", "--view", "silent")
+    assert "nothing is stored to compare" in said
+    assert "online equals offline" not in said
+
+
+def test_without_a_measured_feature_no_drift_is_not_told_as_good_news(run, monkeypatch):
+    monkeypatch.delitem(VIEWS, "activity")
+    said = run("drift")
+    assert "nothing has drifted" not in said
+    assert "no feature is measured yet" in said
+
+
 def test_drift_tells_what_drifted_how_much_and_since_when(run):
     [line] = [line for line in run("drift").splitlines() if line.split()[:1] == ["activity"]]
     assert line.split()[1:3] == ["sessions", "major"]
+    assert "3 of 3 features are judged" in run("drift")
     [row] = json.loads(run("drift", "--json"))
     assert (row["view"], row["feature"], row["day"]) == ("activity", "sessions", str(LAST))
 

@@ -13,6 +13,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from clientnest_assets.defs.features import feature_assets, feature_key
 from clientnest_assets.defs.partitions import Partitions
 from clientnest_assets.features.quality.store import quality_table
+from clientnest_assets.features.store import stored_rows
 from clientnest_assets.features.view import Feature, FeatureView
 from clientnest_assets.lake import Lake
 from clientnest_assets.models import store
@@ -20,6 +21,7 @@ from clientnest_assets.partitions import ONE_DAY, Calendar, midnight
 
 FIRST, LAST = date(2026, 3, 2), date(2026, 4, 30)
 USERS = 500
+CLOCK = SimpleNamespace(now=lambda: midnight(LAST + ONE_DAY))
 PLANTED = SimpleNamespace(days={})
 """Changes to the rows of a day, by its date."""
 
@@ -70,7 +72,7 @@ def world(tmp_path):
             if last is not None:
                 names = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
                 span = {"tags": dict(zip(names, map(str, (first, last)), strict=True))}
-            resources = {"installation": SimpleNamespace(lake=lake, warehouse_url="")}
+            resources = {"installation": SimpleNamespace(lake=lake, warehouse_url="", calendar=CLOCK)}
             result = dg.materialize(assets, instance=instance, resources=resources, **span)
             return {each.check_name: each for each in result.get_asset_check_evaluations() if not each.partition}
 
@@ -194,6 +196,19 @@ def test_the_weeks_of_a_task_are_those_with_a_whole_model(tmp_path):
         file.write_text("{}")
     assert store.trained_weeks(lake, "engagement") == [date(2026, 3, 2), date(2026, 3, 9)]
     assert store.trained_weeks(lake, "engagement_wide") == []
+
+
+def test_a_day_that_is_not_over_has_no_rows_of_its_end(world, monkeypatch):
+    day = FIRST + ONE_DAY
+    monkeypatch.setattr(CLOCK, "now", lambda: midnight(day + ONE_DAY) - timedelta(microseconds=1))
+    world.materialise(FIRST, day)
+    assert stored_rows(world.lake, VIEW).select("day").unique().collect().rows() == [(FIRST,)]
+
+    monkeypatch.setattr(CLOCK, "now", lambda: midnight(day + ONE_DAY))
+    world.materialise(day)
+
+    days = stored_rows(world.lake, VIEW).group_by("day").len().sort("day").collect()
+    assert days.rows() == [(FIRST, USERS), (day, USERS)]
 
 
 def test_the_run_tells_the_quality_of_its_last_day(world):

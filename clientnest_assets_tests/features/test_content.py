@@ -7,8 +7,7 @@ from datetime import UTC, date, datetime
 import polars as pl
 import pytest
 
-from clientnest_assets.features.view import MOMENT
-from clientnest_assets.features.views.content import CONTENT, content_features
+from clientnest_assets.features.views.content import CONTENT, POSTS, content_features
 from clientnest_assets.partitions import Window
 
 
@@ -73,19 +72,13 @@ def test_what_is_declared_to_be_one_of_a_set_is():
     assert closed.keys() == {"content_category", "language"}
 
 
-def versions(*rows: tuple[int, str, datetime, datetime]) -> pl.LazyFrame:
+def versions(*rows: tuple[int, str, datetime, datetime], source: str = "app_database") -> pl.LazyFrame:
     return pl.LazyFrame(
-        [(i, text, None, "text", False, created, updated, updated.date()) for i, text, created, updated in rows],
-        schema={
-            "id": pl.Int64,
-            "content": pl.String,
-            "hashtags": pl.List(pl.String),
-            "media_type": pl.String,
-            "ai_generated": pl.Boolean,
-            "created_at": MOMENT,
-            "updated_at": MOMENT,
-            "day": pl.Date,
-        },
+        [
+            (i, text, None, "text", False, created, updated, source, updated.date())
+            for i, text, created, updated in rows
+        ],
+        schema=dict(POSTS.columns),
         orient="row",
     )
 
@@ -114,3 +107,18 @@ def test_a_range_gives_what_its_days_give():
     together = CONTENT.materialise({"social_posts": HISTORY}, window)
     one_by_one = [CONTENT.materialise({"social_posts": HISTORY}, day) for day in window.chunks(1)]
     assert pl.concat(one_by_one).sort(CONTENT.row_key).equals(together)
+
+
+def test_a_version_that_came_from_two_sources_counts_once():
+    exported = versions(
+        (1, "first, exported", on(1), on(2)), (1, "fourth", on(1), on(5, 1)), source="file:export/a.csv"
+    )
+    window = Window.of_days(date(2025, 1, 2), date(2025, 1, 5))
+    for captured in [(HISTORY, exported), (exported, HISTORY)]:
+        found = CONTENT.materialise({"social_posts": pl.concat(captured)}, window).filter(pl.col("post_id") == 1)
+        assert found.select("event_at", "content_length").rows() == [
+            (on(1), len("first")),
+            (on(3, 4), len("second!")),
+            (on(5), len("third?")),
+            (on(5, 1), len("fourth")),
+        ]

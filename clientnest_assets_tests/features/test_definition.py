@@ -8,6 +8,7 @@ import textwrap
 
 import pytest
 
+from clientnest_assets.contracts.content_category import rules
 from clientnest_assets.features.definition import NoSourceError, code_of
 from clientnest_assets.features.views.content import CONTENT
 
@@ -88,6 +89,28 @@ def test_functions_of_other_modules_of_ours_are_followed_and_libraries_are_not(c
     # The category of a post is decided in the contracts.
     assert "clientnest_assets.contracts.content_category.content_category" in code_of(CONTENT.compute)
     assert "polars" not in code_of(CONTENT.compute).replace("import polars", "")
+
+
+def test_rules_read_from_a_file_are_part_of_it(computed, tmp_path):
+    (tmp_path / "rules.txt").write_text("sale")
+    reading = f"""
+        from functools import cache
+        from pathlib import Path
+
+        @cache
+        def rules():
+            return Path({str(tmp_path / "rules.txt")!r}).read_text()
+
+        def compute(inputs, window):
+            return inputs, rules()
+    """
+    before = computed(reading)
+    assert computed(reading) == before
+
+    (tmp_path / "rules.txt").write_text("sale, discount")
+
+    assert computed(reading) != before
+    assert repr(rules()) in code_of(CONTENT.compute)
 
 
 def test_what_has_no_name_has_no_definition():

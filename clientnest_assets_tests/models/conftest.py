@@ -82,6 +82,7 @@ def make_world(posts: int = 1500, accounts: int = 30, seed: int = 5) -> SmallWor
         pl.lit(value=False).alias("ai_generated"),
         "created_at",
         pl.col("published_at").alias("updated_at"),
+        pl.lit("app_database").alias("source"),
         pl.col("published_at").dt.date().alias("day"),
     )
     window = Window.of_days(START.date(), UNTIL.date())

@@ -88,6 +88,9 @@ def test_each_feature_has_a_plot_of_its_distribution_and_its_days(stored):
 
 def test_a_shift_is_shown_with_how_much_and_since_when(stored):
     assert "drifted since 2026-04-" in section(stored.page("/features/activity"), "sessions")
+    assert "or more</span>" in section(stored.page("/features/activity"), "sessions")
+    assert "or less" not in section(stored.page("/features/activity"), "sessions")
+    assert stored.page("/features").count('<span class="quiet">not judged</span>') == 2
     assert "no drift; PSI 0" in section(stored.page("/features/activity"), "ratio")
     assert re.search(r'data-of="activity" data-text="sessions .*?drifted since', stored.page("/features"), re.DOTALL)
 
@@ -170,7 +173,14 @@ def test_rows_of_another_definition_are_told(stored):
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0 seconds"), (119, "119 seconds"), (120, "2 minutes"), (90_000, "25 hours"), (259_200, "3 days")],
+    [
+        (0, "0 seconds"),
+        (1, "1 second"),
+        (119, "119 seconds"),
+        (120, "2 minutes"),
+        (90_000, "25 hours"),
+        (259_200, "3 days"),
+    ],
 )
 def test_spans_of_time_are_told_in_a_unit_of_which_there_are_two(seconds, text):
     assert duration(seconds) == text

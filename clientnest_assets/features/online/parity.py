@@ -25,7 +25,7 @@ class Parity:
 
     Attributes:
         entities_offline: entities that the lake knows at the moment.
-        entities_online: entities that the online store holds.
+        entities_online: entities that the publication brought, as the online store notes it.
         sampled: entities that were compared.
         differing: how many of them differ anywhere.
         differences: the first that differ: columns entity, feature, online, offline, as text.

@@ -121,7 +121,7 @@ def with_features(rows: pl.DataFrame, parts: Iterable[pl.DataFrame]) -> pl.DataF
 
 
 def _online_rows(view: FeatureView, held: Sequence[HeldRow | None], now: datetime) -> Iterator[OnlineRow]:
-    features, ttl = view.feature_names, view.ttl or timedelta.max
+    features, ttl = view.feature_names, timedelta.max if view.ttl is None else view.ttl
     for row in held:
         if row is None or (age := now - row.event_at) < NO_TIME:
             yield OnlineRow(dict.fromkeys(features), None, None, MISSING)

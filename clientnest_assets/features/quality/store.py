@@ -167,6 +167,18 @@ def current_drift(lake: Lake, views: Iterable[FeatureView] = tuple(VIEWS.values(
     return pl.concat(found).sort("psi", "view", "feature", descending=[True, False, False])
 
 
+def drift_judged(lake: Lake, views: Iterable[FeatureView] = tuple(VIEWS.values())) -> tuple[int, int]:
+    """Of how many features drift could be judged on the newest day measured of their view, and how many were measured."""
+    judged = measured = 0
+    for view in views:
+        newest = newest_day(lake, view)
+        if newest is not None:
+            rows = quality_table(lake, view).scan(Window.of_days(newest, newest)).select("verdict").collect()
+            judged += int(rows["verdict"].is_in([STABLE, DRIFTED]).sum())
+            measured += rows.height
+    return judged, measured
+
+
 def newest_day(lake: Lake, view: FeatureView) -> date | None:
     """The newest day of which the view's quality is measured, from the table's log alone."""
     newest = quality_table(lake, view).row_counts()[DAY].max()

@@ -9,7 +9,7 @@ from typing import Final
 
 import polars as pl
 
-from clientnest_assets.contracts import DAY
+from clientnest_assets.contracts import DAY, SOURCE
 from clientnest_assets.contracts.content_category import content_category, rules
 from clientnest_assets.features.language import LANGUAGES, UNDETERMINED, with_language
 from clientnest_assets.features.upstream import RAW, Inputs, Upstream
@@ -148,11 +148,16 @@ def _compute(inputs: Inputs, window: Window) -> pl.LazyFrame:
 
     The first version ever captured counts from the post's creation: its text is taken as written then,
     because no earlier text was seen. Later versions count from their own time. The versions before the
-    window are needed only to tell the first: two columns of them are read.
+    window are needed only to tell the first: two columns of them are read. A version that came in more than
+    one way, such as in two exports that overlap, is taken from one of them, as the warehouse takes it.
     """
     versions = inputs["social_posts"]
     first = versions.group_by("id").agg(pl.col("updated_at").min().alias("first_captured_at"))
-    in_window = versions.filter(pl.col(DAY) >= window.start, pl.col(DAY) < window.end)
+    in_window = (
+        versions.filter(pl.col(DAY) >= window.start, pl.col(DAY) < window.end)
+        .sort("id", "updated_at", SOURCE)
+        .unique(["id", "updated_at"], keep="first", maintain_order=True)
+    )
     event = (
         pl.when(pl.col("updated_at") == pl.col("first_captured_at"))
         .then(pl.col("created_at"))
@@ -178,6 +183,7 @@ POSTS: Final = Upstream(
         ("ai_generated", pl.Boolean()),
         ("created_at", MOMENT),
         ("updated_at", MOMENT),
+        (SOURCE, pl.String()),
         (DAY, pl.Date()),
     ),
     days_back=None,

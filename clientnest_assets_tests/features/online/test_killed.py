@@ -11,7 +11,7 @@ import pytest
 from clientnest_assets_tests.features.online.conftest import position, simple_view
 from clientnest_assets_tests.features.online.killed_publisher import ENTITIES, open_store, state_of
 
-KILLS = 25
+KILLS = 10
 LONGEST_SECONDS = 0.4
 USERS = [{"user_id": user} for user in range(1, ENTITIES + 1)]
 
