@@ -19,6 +19,8 @@ from clientnest_assets.sources.events.spool import waiting
 from clientnest_assets.warehouse.dbt import docs_page
 
 API = "/api/v1"
+COLLECT_AFTER = 50_000
+"""Objects made and not freed."""
 
 
 def create_app() -> FastAPI:
@@ -77,9 +79,18 @@ def create_app() -> FastAPI:
         )
         return JSONResponse({"warehouse": problem or "ok", "events": events}, status_code=503 if problem else 200)
 
-    # What is loaded by now stays. Left to the collector, it would be looked through during one request of a hundred.
-    gc.freeze()
+    settle_collector()
     return app
+
+
+def settle_collector() -> None:
+    """Keeps Python's garbage collector out of requests.
+
+    What is loaded by now stays, and need not be looked through. And a request makes some thousands of objects that are gone
+    with it: the collector's own limit of 700 would have it at work several times in each.
+    """
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
 
 
 def _warehouse_problem(installation: Installation) -> str | None:

@@ -6,7 +6,6 @@ The declared views with made-up values: what a read costs does not depend on wha
 
 from __future__ import annotations
 
-import gc
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from clientnest_assets.features.online import OnlineStore, open_store, read_enti
 from clientnest_assets.features.online.store import Position
 from clientnest_assets.features.registry import VIEWS
 from clientnest_assets.features.view import MOMENT, FeatureView
+from clientnest_assets.serving.app import settle_collector
 from clientnest_assets_tests.features.online.redis_server import running_redis
 
 MOST_MILLISECONDS = {1: 5.0, 100: 15.0}
@@ -43,8 +43,7 @@ def main(
     features = sum(len(view.features) for view in states)
     console.print(f"{len(states)} views with {features} features, {sum(map(len, states.values())):,} rows")
     missed = False
-    # As the API does when it starts.
-    gc.freeze()
+    settle_collector()
     for name, opened in (("PostgreSQL", _postgres), ("Redis", _redis)):
         with opened() as store:
             _measure_publications(name, store, states)

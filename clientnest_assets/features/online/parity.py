@@ -25,7 +25,7 @@ class Parity:
 
     Attributes:
         entities_offline: entities that the lake knows at the moment.
-        entities_online: entities that the publication brought, as the online store notes it.
+        entities_online: entities that the online store holds.
         sampled: entities that were compared.
         differing: how many of them differ anywhere.
         differences: the first that differ: columns entity, feature, online, offline, as text.
@@ -68,12 +68,11 @@ def compare(
     history = _history(view, stored, chosen)
     offline = get_historical_features(chosen.with_columns(moment.alias(AS_OF)), {view: history}).drop(AS_OF).collect()
     online = get_online_features(store, chosen, [view], now)
-    held = store.generation(view)
     names = joined_columns(view)
     unequal = {name: online[name].ne_missing(offline[name]) for name in names}
     return Parity(
         entities_offline=known.height,
-        entities_online=held.rows if held else 0,
+        entities_online=store.count(view),
         sampled=chosen.height,
         differing=int(pl.select(pl.any_horizontal(unequal.values()).sum()).item()),
         differences=_differences(view, chosen, online, offline, unequal),

@@ -15,7 +15,6 @@ from typing import Any, Final, TypeVar
 
 import polars as pl
 import psycopg
-from psycopg.types.numeric import Int8
 
 from clientnest_assets.contracts.postgres import column_type, literal, quote
 from clientnest_assets.features.online.store import (
@@ -106,6 +105,19 @@ class PostgresStore:
 
         return self._run(work)
 
+    def count(self, view: FeatureView) -> int:
+        """See `OnlineStore.count`."""
+        table = f"{SCHEMA}.{quote(state_name(view))}"
+
+        def work(connection: Connection) -> int:
+            try:
+                ((rows,),) = connection.execute(f"select count(*) from {table}".encode()).fetchall()
+            except psycopg.errors.UndefinedTable:
+                return 0
+            return int(rows)
+
+        return self._run(work)
+
     def read(self, views: Sequence[FeatureView], entities: Sequence[Mapping[str, Any]]) -> list[list[HeldRow | None]]:
         """See `OnlineStore.read`."""
 
@@ -158,7 +170,7 @@ class PostgresStore:
         rows: list[tuple[Any, ...]] = []
         if held and entities:
             keys = _keys(view for view, _ in held)
-            asked = [[_parameter(entity.get(key)) for entity in entities] for key in keys]
+            asked = [_array(key, [entity.get(key) for entity in entities]) for key in keys]
             # Put in order here: sorting wide rows would cost the server more than finding them.
             found_rows = connection.execute(self._query(held), asked, prepare=True, binary=True).fetchall()
             rows = sorted(found_rows, key=itemgetter(0))
@@ -353,9 +365,11 @@ def _keys(views: Iterable[FeatureView]) -> list[str]:
     return [key for key in KEYS if key in used]
 
 
-def _parameter(value: Any) -> Any:
-    # As bigint, however small: each type of parameter would be a prepared statement of its own.
-    return Int8(value) if isinstance(value, int) else value
+def _array(key: str, values: list[Any]) -> Any:
+    """The values as a parameter. Numbers are written out: by size, the driver would give them types of their own."""
+    if KEYS[key].dtype == pl.String():
+        return values
+    return f"{{{','.join('null' if value is None else str(value) for value in values)}}}"
 
 
 def _unreachable(error: Exception) -> OnlineStoreError:

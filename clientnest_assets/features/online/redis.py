@@ -132,6 +132,17 @@ class RedisStore:
         with self._errors():
             return self._held(view)
 
+    def count(self, view: FeatureView) -> int:
+        """See `OnlineStore.count`."""
+        seen = set[bytes]()
+        with self._errors():
+            held = self._held(view)
+            for field, value in self._client.hscan_iter(self._state(view), count=FIELDS_A_STEP):
+                # A scan may show a field twice.
+                if field not in BOOKKEEPING and held and _visible_row(value, held.number):
+                    seen.add(field)
+        return len(seen)
+
     def read(self, views: Sequence[FeatureView], entities: Sequence[Mapping[str, Any]]) -> list[list[HeldRow | None]]:
         """See `OnlineStore.read`."""
         asked = [_fields(view, entities) for view in views]

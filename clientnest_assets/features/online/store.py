@@ -105,6 +105,10 @@ class OnlineStore(Protocol):
         """The publication that readers see, or None before the first."""
         ...
 
+    def count(self, view: FeatureView) -> int:
+        """How many entities readers see, looked up and not taken from what the publication noted."""
+        ...
+
     def read(self, views: Sequence[FeatureView], entities: Sequence[Mapping[str, Any]]) -> list[list[HeldRow | None]]:
         """For each view a list with the row of each entity, None where the store has none.
 

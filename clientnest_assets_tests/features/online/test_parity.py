@@ -110,6 +110,20 @@ def test_entities_that_only_one_of_them_knows_are_found(store, stored, view):
     assert not found.holds
 
 
+def test_a_row_put_in_or_taken_out_by_hand_is_found_outside_the_sample_too(postgres_store, postgres_url, stored, view):
+    publish(postgres_store, stored, view)
+    table = f'online."{state_name(view)}"'
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute(f"insert into {table} (user_id, platform, {view.event_time}) values (777, 'x', now())")
+    assert compare(stored, postgres_store, view, NOW, seed=1, sample=1).entities_online == 51
+
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute(f"delete from {table} where user_id in (777, 3)")
+    found = compare(stored, postgres_store, view, NOW, seed=1, sample=1)
+    assert found.entities_online == 49
+    assert not found.holds
+
+
 def test_before_anything_is_made_both_know_nothing(store, folder, view):
     rows, position = latest(folder, view, NOW)
 
