@@ -90,7 +90,17 @@ def test_status_tells_rows_and_places_as_json(clientnest, small_company):
     found = json.loads(done.stdout)
 
     assert done.returncode == 0, done.stderr
-    assert set(found["urls"]) == {"app_database", "warehouse", "dagster", "lake", "ui", "api", "docs", "events"}
+    assert set(found["urls"]) == {
+        "app_database",
+        "warehouse",
+        "dagster",
+        "lake",
+        "ui",
+        "api",
+        "docs",
+        "features",
+        "events",
+    }
     assert found["days"]["first"] == str(small_company.installation.calendar.first_day)
     assert found["rows"]["lake"]["raw.user_sessions"] == small_company.lake("raw", "user_sessions").height
     assert found["rows"]["warehouse"]["marts.daily_kpis"] == 35
