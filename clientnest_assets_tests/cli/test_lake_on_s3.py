@@ -75,7 +75,7 @@ def test_earlier_states_survive_upkeep_and_are_seen_at_their_moment(clientnest, 
     before = datetime.now(UTC)
     digest = company.state()
     dry = clientnest("maintain", "--dry-run")
-    done = clientnest("maintain", "--table", "raw.user_sessions", "--table", "features.content")
+    done = clientnest("maintain", "--table", "raw.user_sessions", "--table", "features.content_v2")
 
     assert (dry.returncode, done.returncode) == (0, 0), dry.stderr + done.stderr
     assert re.search(r"^2 tables; 0 files were removed", done.stdout, re.MULTILINE)
