@@ -59,20 +59,26 @@ SCHEMAS = ("raw", "reference", "intermediate", "dimensions", "facts", "marts")
 WITHOUT_CLOCK = {("raw", "table_days"): "table_name, day, rows_loaded", ("raw", "built_days"): "model, day"}
 """What of a table is the same whenever it is written."""
 ALONE = (
+    "test_year.py",
     "test_killed_backfill.py",
+    "test_daily_runs.py",
     "test_rebuild.py",
     "test_lake_on_s3.py",
     "test_consume.py",
     "test_killed_import.py",
-    "test_daily_runs.py",
 )
-"""Files that share nothing with their folder and take long."""
+"""Files that share nothing with their folder and take long: they come first, so that no worker ends with one."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--rewrite-snapshots", action="store_true", help="Write what is found into the snapshots instead of comparing."
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones first, all others as they are."""
+    items.sort(key=lambda item: ALONE.index(item.path.name) if item.path.name in ALONE else len(ALONE))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -117,10 +117,9 @@ class EmbeddedObjectStore(EmbeddedService[ObjectStoreServer]):
         process.terminate()
         _, alive = psutil.wait_procs([process], timeout=STOP_TIMEOUT_SECONDS)
         if alive:
-            raise EmbeddedObjectStoreError(
-                f"the embedded object store in {self.folder} (process {server.pid}) did not end within "
-                f"{STOP_TIMEOUT_SECONDS} seconds. End it with `kill -9 {server.pid}`: nothing acknowledged is lost."
-            )
+            # On a busy machine it may hang over its goodbyes; what it acknowledged is on disk.
+            process.kill()
+            process.wait()
         self._process_file.unlink(missing_ok=True)
         self._remove_sockets()
 
