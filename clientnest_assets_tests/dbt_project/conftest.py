@@ -15,7 +15,7 @@ from psycopg.rows import dict_row
 
 from clientnest_assets.contracts import WAREHOUSE_TABLES
 from clientnest_assets.contracts.dbt_sources import DBT_PROJECT
-from clientnest_assets.warehouse.dbt import connection_environment
+from clientnest_assets.warehouse.dbt import connection_environment, forget_repeated_flags
 from clientnest_assets.warehouse.load import create_raw_tables
 
 WINDOW = {"min_date": "2025-01-06", "max_date": "2025-01-13"}
@@ -69,6 +69,7 @@ class Warehouse:
         where = ["--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
         with patch.dict(os.environ, environment):
             result = dbtRunner(callbacks=[events.append]).invoke(["--quiet", *arguments, *where])
+        forget_repeated_flags()
         return result.success, events
 
     def build(self, *arguments: str, window: dict[str, str] | None = WINDOW) -> None:

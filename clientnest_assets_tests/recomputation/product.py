@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ class Product:
         Raises:
             BuildError: with what failed.
         """
-        manifest = self.manifest()
+        manifest = self.manifest
         tests = layers.tested_models(manifest) if with_tests else {}
         for step in layers.steps(manifest):
             if whole or step.is_windowed:
@@ -102,7 +103,7 @@ class Product:
         Raises:
             BuildError: with what failed.
         """
-        manifest = self.manifest()
+        manifest = self.manifest
         for step in layers.steps(manifest):
             if not step.is_windowed:
                 self._build(step.models, None)
@@ -114,6 +115,7 @@ class Product:
             for window in sorted(models):
                 self._build(models[window], window)
 
+    @cached_property
     def manifest(self) -> Mapping[str, Any]:
         """The parsed dbt project."""
         manifest: Mapping[str, Any] = json.loads(dbt.prepared_manifest(self.home).read_text(encoding="utf-8"))
@@ -121,7 +123,7 @@ class Product:
 
     def days_behind(self) -> dict[str, list[date]]:
         """The built days that are behind what was loaded since, by model."""
-        return days_behind(self.warehouse_url, layers.windowed_inputs(self.manifest()))
+        return days_behind(self.warehouse_url, layers.windowed_inputs(self.manifest))
 
     def _build(self, nodes: Iterable[str], window: Window | None) -> None:
         seen = current_snapshot(self.warehouse_url)
@@ -129,7 +131,7 @@ class Product:
         if built.failures:
             raise BuildError("\n".join(built.failures))
         if window:
-            names = [self.manifest()["nodes"][model]["name"] for model in built.sound]
+            names = [self.manifest["nodes"][model]["name"] for model in built.sound]
             note_builds(self.warehouse_url, names, window, seen)
 
     def digests(self) -> dict[str, str]:

@@ -1,6 +1,6 @@
 import pytest
 
-from clientnest_assets.warehouse.dbt import connection_environment
+from clientnest_assets.warehouse.dbt import connection_environment, prepared_manifest
 
 
 @pytest.mark.parametrize(
@@ -16,3 +16,14 @@ def test_dbt_connects_where_the_address_says(url, expected):
 
     names = [f"CLIENTNEST_DBT_{part}" for part in ("HOST", "PORT", "USER", "PASSWORD", "DATABASE")]
     assert tuple(environment[name] for name in names) == expected
+
+
+def test_a_command_leaves_nothing_that_slows_the_next_one_down(tmp_path):
+    from dbt.adapters.base.impl import DEFAULT_BASE_BEHAVIOR_FLAGS
+
+    counts = []
+    for name in ("one", "two"):
+        prepared_manifest(tmp_path / name)
+        counts.append(len(DEFAULT_BASE_BEHAVIOR_FLAGS))
+
+    assert counts[0] == counts[1]
