@@ -116,5 +116,47 @@ _SETS: Final = (
         "Everything the store knows of the post, its account, its author and its slot.",
         all_features_of(*VIEWS),
     ),
+    FeatureSet(
+        "early_signal",
+        STANDARD,
+        "What the engagement model reads, as known a day after publication.",
+        all_features_of("content") | _HISTORY | {"account_audience": ("log_followers",)},
+    ),
+    FeatureSet(
+        "churn",
+        STANDARD,
+        "How much a user visits, posts and asks the AI, how their posts do, their plan, and the tickets they opened.",
+        {
+            "user_activity": (
+                "sessions_7d",
+                "sessions_30d",
+                "sessions_trend",
+                "posts_created_30d",
+                "posts_published_30d",
+                "days_since_last_post",
+                "connected_accounts",
+                "subscription_tier",
+            ),
+            "author_engagement_history": ("mean_log_20", "recent_against_older"),
+            "ai_usage": ("requests_30d", "completed_share_30d"),
+            "support": ("open_tickets", "oldest_open_age_days", "opened_30d", "mean_resolution_hours_90d"),
+        },
+    ),
+    FeatureSet(
+        "hashtags",
+        STANDARD,
+        "What a post's text and form say: its hashtags, what they go along with, and what else moves engagement.",
+        {
+            "content": (
+                "content_category",
+                "media_type",
+                "content_length",
+                "ai_generated",
+                "hashtag_count",
+                "hashtags",
+                "words",
+            )
+        },
+    ),
 )
 SETS: Final[Mapping[tuple[str, str], FeatureSet]] = {(each.name, each.variant): each for each in _SETS}

@@ -5,7 +5,8 @@ A file is written whole or not at all on both. Not here: Delta tables, which are
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -158,11 +159,18 @@ def write_files(lake: Lake, folder: str, contents: Mapping[str, bytes]) -> str:
     return storage.location(folder)
 
 
-def read_files(lake: Lake, folder: str) -> dict[str, bytes]:
-    """The files directly in the folder, by name; none if it is not there."""
-    storage = Storage.of(lake)
-    names, _ = storage.children(folder)
-    return {name: storage.read(f"{folder}/{name}") for name in names}
+def read_files(lake: Lake, folder: str, names: Iterable[str] | None = None) -> dict[str, bytes]:
+    """The files directly in the folder, by name; if names are given those alone, as far as they are there."""
+    storage, found = Storage.of(lake), {}
+    for name in file_names(lake, folder) if names is None else names:
+        with suppress(FileNotFoundError):
+            found[name] = storage.read(f"{folder}/{name}")
+    return found
+
+
+def file_names(lake: Lake, folder: str) -> list[str]:
+    """The names of the files directly in the folder, sorted."""
+    return Storage.of(lake).children(folder)[0]
 
 
 def remove_file(lake: Lake, path: str) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from clientnest_assets.errors import ClientNestError
 
-class ModelError(Exception):
+
+class ModelError(ClientNestError):
     """Any failure of training, keeping or using a model."""
 
 
 class NotEnoughDataError(ModelError):
     """There is too little to learn from. Not a fault: with more data the same call succeeds."""
+
+
+class LeakingFeatureError(ModelError):
+    """A feature tells what is to be predicted: it is made of it, or known because of it."""
 
 
 class ForeignModelError(ModelError):

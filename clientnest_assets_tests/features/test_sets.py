@@ -53,5 +53,7 @@ def test_a_set_that_names_what_no_view_has_is_refused(named):
 
 
 def test_an_unknown_set_is_told_with_those_there_are():
-    with pytest.raises(FeatureViewError, match=r"engagement/widest; there are: engagement/lean, .*engagement/standard"):
+    with pytest.raises(
+        FeatureViewError, match=r"engagement/widest; there are: .*engagement/lean, .*engagement/standard"
+    ):
         feature_set("engagement", "widest")

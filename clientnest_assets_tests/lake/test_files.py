@@ -7,7 +7,7 @@ import boto3
 import pytest
 
 from clientnest_assets.lake import Lake
-from clientnest_assets.lake.files import Storage, folders, read_files, remove_file, write_files
+from clientnest_assets.lake.files import Storage, file_names, folders, read_files, remove_file, write_files
 
 NAMES = ["plain.csv", "two words.csv", "100%.csv", "a%20b.csv", "#1 (ü) [x]?*.csv", "a+b&c=d~.csv"]
 
@@ -27,6 +27,17 @@ def test_files_are_read_as_written_and_replaced_whole(lake):
     assert read_files(lake, "models/engagement/2025-01-06") == {"model.txt": b"trees", "card.json": b'{"version": 2}'}
     assert read_files(lake, "models/engagement/2025-01-13") == {"card.json": b"{}"}
     assert folders(lake, "models/engagement") == ["2025-01-06", "2025-01-13"]
+
+
+def test_of_named_files_those_are_read_that_are_there_and_no_others(lake, monkeypatch):
+    write_files(lake, "models/engagement", {"card.json": b"{}", "model.txt": b"trees"})
+    read, asked = Storage.read, []
+    monkeypatch.setattr(Storage, "read", lambda self, path: asked.append(path) or read(self, path))
+
+    assert read_files(lake, "models/engagement", ("card.json", "decision.json")) == {"card.json": b"{}"}
+    assert asked == ["models/engagement/card.json", "models/engagement/decision.json"]
+    assert file_names(lake, "models/engagement") == ["card.json", "model.txt"]
+    assert (file_names(lake, "models/none"), read_files(lake, "models/none", ("card.json",))) == ([], {})
 
 
 def test_where_nothing_was_written_there_is_nothing_and_asking_makes_nothing(lake):

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
 import polars.selectors as cs
 import pytest
 
-from clientnest_assets.features.sets import feature_set
+from clientnest_assets.features.sets import FeatureSet, feature_set
 from clientnest_assets.features.view import MOMENT
 from clientnest_assets.models.engagement import spec
-from clientnest_assets.models.engagement.dataset import FeatureFrames, labelled_requests, with_features
-from clientnest_assets.models.engagement.training import Training, train
+from clientnest_assets.models.engagement.declaration import ENGAGEMENT
+from clientnest_assets.models.engagement.examples import FeatureFrames, labelled_requests, with_features
+from clientnest_assets.models.model import Trained, Training
 from clientnest_assets.partitions import Window
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -28,11 +29,14 @@ LEAN = feature_set(spec.TASK, "lean")
 class SmallWorld:
     posts: pl.DataFrame
     outcomes: pl.DataFrame
+    observations: pl.DataFrame
     features: FeatureFrames
     truth: pl.DataFrame
 
     def rows(self) -> pl.DataFrame:
-        return with_features(labelled_requests(self.posts, self.outcomes, until=UNTIL), self.features)
+        return with_features(
+            labelled_requests(self.posts, self.outcomes, self.observations, until=UNTIL), self.features
+        )
 
 
 def moments(days: np.ndarray) -> pl.Series:
@@ -90,7 +94,15 @@ def make_world(posts: int = 1500, accounts: int = 30, seed: int = 5) -> SmallWor
         posts=frame.select(
             "post_id", "user_id", "account_id", "platform", "created_at", "planned_at", "author_timezone"
         ),
-        outcomes=frame.select("post_id", "account_id", "published_at", "mature_at", "mature_engagement_score"),
+        outcomes=frame.select(
+            "post_id", "account_id", "platform", "published_at", "mature_at", "mature_engagement_score"
+        ),
+        observations=frame.select(
+            "post_id",
+            (pl.col("published_at") + timedelta(hours=25)).dt.date().alias("day"),
+            (pl.col("published_at") + timedelta(hours=25)).alias("observed_at"),
+            pl.Series("engagement_score", rng.binomial(score, 0.6)),
+        ),
         features={
             spec.CONTENT: spec.CONTENT.materialise({"social_posts": versions.lazy()}, window),
             spec.HISTORY: spec.HISTORY.materialise({"fact_posts": frame.lazy()}, window),
@@ -109,6 +121,10 @@ def rows(world: SmallWorld) -> pl.DataFrame:
     return world.rows()
 
 
+def train(rows: pl.DataFrame, features: FeatureSet = LEAN, *, threads: int = 1) -> Trained:
+    return ENGAGEMENT.train(Training(rows, features, UNTIL, threads=threads))
+
+
 @pytest.fixture(scope="session")
-def trained(rows: pl.DataFrame) -> Training:
-    return train(rows, LEAN, until=UNTIL)
+def trained(rows: pl.DataFrame) -> Trained:
+    return train(rows)

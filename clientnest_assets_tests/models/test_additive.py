@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from clientnest_assets.models.additive import Additive, Traits, fit_additive
+from clientnest_assets.models.additive import Additive, Traits
+from clientnest_assets.models.additive_fitting import fit_additive
 
 TRAITS = Traits(numeric=("length",), levels=("hour",), categorical=("media",), sets=("tags",), group="platform")
 
@@ -35,10 +36,14 @@ def sample(rows: int, seed: int = 0) -> tuple[pl.DataFrame, np.ndarray]:
     return frame, effect.to_numpy().astype(float)
 
 
+def groups(rows: int) -> np.ndarray:
+    return np.arange(rows) // 20
+
+
 def test_effects_are_recovered_from_noisy_outcomes():
     frame, effect = sample(4000)
     noise = np.random.default_rng(1).normal(0, 0.7, 4000)
-    fit = fit_additive(frame, effect + noise, np.ones(4000), TRAITS, min_count=20, max_members=50)
+    fit = fit_additive(frame, effect + noise, groups(4000), TRAITS, min_count=20, max_members=50)
     later, truth = sample(1000, seed=2)
     assert np.corrcoef(fit.model.predict(later), truth)[0, 1] > 0.98
     video = pl.DataFrame({"length": 10, "hour": 12, "tags": [[]], "media": "video", "platform": ["x"]})
@@ -54,13 +59,13 @@ def test_effects_are_recovered_from_noisy_outcomes():
 def test_out_of_fold_predictions_know_nothing_of_their_own_noise():
     frame, _ = sample(600)
     noise = np.random.default_rng(3).normal(0, 1, 600)
-    fit = fit_additive(frame, noise, np.ones(600), TRAITS, min_count=5, max_members=50)
+    fit = fit_additive(frame, noise, groups(600), TRAITS, min_count=5, max_members=50)
     assert abs(np.corrcoef(fit.out_of_fold, noise)[0, 1]) < 0.12
 
 
 def test_unknown_missing_and_new_groups_are_predicted():
     frame, effect = sample(1000)
-    model = fit_additive(frame, effect, np.ones(1000), TRAITS, min_count=5, max_members=50).model
+    model = fit_additive(frame, effect, groups(1000), TRAITS, min_count=5, max_members=50).model
     strange = pl.DataFrame(
         {"length": [None], "hour": [None], "media": ["hologram"], "tags": [["new"]], "platform": ["z"]},
         schema={**frame.schema},
@@ -70,7 +75,40 @@ def test_unknown_missing_and_new_groups_are_predicted():
 
 def test_model_survives_json_and_no_effects_add_nothing():
     frame, effect = sample(300)
-    model = fit_additive(frame, effect, np.ones(300), TRAITS, min_count=5, max_members=50).model
+    model = fit_additive(frame, effect, groups(300), TRAITS, min_count=5, max_members=50).model
     again = Additive.from_json(json.loads(json.dumps(model.to_json())))
     assert again == model
     assert Additive(TRAITS, {}, {}).predict(frame).tolist() == [0.0] * 300
+
+
+def test_what_a_group_has_in_common_is_held_fixed():
+    """Groups that do well and prefer video do not make video do well."""
+    frame, _ = sample(4000)
+    rng = np.random.default_rng(4)
+    liking = rng.normal(0, 1, 200)[groups(4000)]
+    frame = frame.with_columns(
+        media=pl.Series(np.where(rng.random(4000) < 1 / (1 + np.exp(-3 * liking)), "video", "image"))
+    )
+    fit = fit_additive(frame, 2 * liking + rng.normal(0, 0.5, 4000), groups(4000), TRAITS, min_count=20, max_members=50)
+    one = frame.head(1)
+    video, image = (fit.model.predict(one.with_columns(media=pl.lit(name)))[0] for name in ("video", "image"))
+    assert video - image == pytest.approx(0, abs=0.1)
+
+
+def test_traits_that_explain_nothing_are_shrunk_away():
+    frame, effect = sample(4000)
+    noise = np.random.default_rng(1).normal(0, 0.7, 4000)
+    penalties = fit_additive(frame, effect + noise, groups(4000), TRAITS, min_count=20, max_members=50).model.penalties
+    assert penalties["hour by platform"] > 10 * penalties["hour"]
+
+
+def test_what_traits_and_members_add_makes_up_the_prediction():
+    frame, effect = sample(1000)
+    model = fit_additive(frame, effect, groups(1000), TRAITS, min_count=5, max_members=50).model
+    parts = model.parts(frame)
+    members = model.members(parts)
+    whole = model.intercept + parts.singles.sum(axis=1)
+    whole += np.bincount(members["row"], members["effect"], frame.height)
+    assert np.allclose(model.predict(frame), whole, atol=1e-5)
+    assert set(members["member"]) == {"good", "dull"}
+    assert np.allclose(model.predict(frame), model.intercept + model.design(frame) @ np.array(model.effects), atol=1e-5)

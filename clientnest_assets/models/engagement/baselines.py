@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+import numpy as np
 import polars as pl
 
 from clientnest_assets.features.point_in_time import column
-from clientnest_assets.models.engagement.spec import HISTORY, LABEL, PLATFORM_MEAN, TRAILING_MEAN
+from clientnest_assets.models.boosting import Vector
+from clientnest_assets.models.encoding import looked_up
+from clientnest_assets.models.engagement.spec import HISTORY, LABEL
 
 
 @dataclass(frozen=True)
@@ -28,18 +31,14 @@ class NaiveRules:
         means = {name: float(labels[platforms == name].mean()) for name in sorted(rows["platform"].unique())}
         return cls(means, float(labels.mean()))
 
-    def predict(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The rows with both rules' predictions of LABEL added, under the rules' names."""
-        platform_mean = pl.col("platform").replace_strict(
-            list(self.platform_means),
-            list(self.platform_means.values()),
-            default=self.overall_mean,
-            return_dtype=pl.Float64,
-        )
-        return rows.with_columns(
-            platform_mean.alias(PLATFORM_MEAN),
-            pl.coalesce(column(HISTORY, "mean_log_20"), platform_mean).alias(TRAILING_MEAN),
-        )
+    def platform_mean(self, rows: pl.DataFrame) -> Vector:
+        """The PLATFORM_MEAN of each row."""
+        return looked_up(rows["platform"], self.platform_means, self.overall_mean)
+
+    def trailing_mean(self, rows: pl.DataFrame, platform_mean: Vector) -> Vector:
+        """The TRAILING_MEAN of each row, of which the other is known."""
+        trailing = rows[column(HISTORY, "mean_log_20")].cast(pl.Float64).to_numpy()
+        return np.where(np.isnan(trailing), platform_mean, trailing)
 
     def to_json(self) -> dict[str, Any]:
         """For the model's card."""

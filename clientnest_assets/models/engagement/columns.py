@@ -63,6 +63,7 @@ def columns_of(features: FeatureSet) -> Columns:
             numeric=(
                 *spec.EXPECTATIONS,
                 *spec.LEVELS,
+                *spec.YOUNG,
                 *form.numbers,
                 *whose.numbers,
                 *spec.SLOT,

@@ -5,20 +5,17 @@ How good one model is by itself is in `evaluation.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-import numpy as np
 import polars as pl
 
-from clientnest_assets.features.sets import STANDARD
-from clientnest_assets.models.engagement.predictor import PREDICTED
-from clientnest_assets.models.engagement.spec import LABEL
+from clientnest_assets.features.sets import STANDARD, FeatureSet
+from clientnest_assets.models.engagement.spec import LABEL, PREDICTED
 from clientnest_assets.models.errors import ModelError
-from clientnest_assets.models.metrics import METRICS, regression_metrics
+from clientnest_assets.models.metrics import METRICS, clustered_interval, regression_metrics
+from clientnest_assets.models.model import Section
 
-WITHIN: Final = 1.96
-"""Standard errors to each side of a 95 % interval."""
 COMPARISON_SCHEMA: Final = pl.Schema(
     {
         "variant": pl.String(),
@@ -36,7 +33,8 @@ def compare(variants: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
 
     `error_more` is the mean absolute error less that of the standard variant, post by post, with its 95 %
     interval: where the whole interval is below 0 the variant is better beyond chance. Posts of one account
-    fail together, so the interval's standard error is clustered by account (Liang and Zeger 1986, for a mean).
+    fail together, so the interval's standard error is clustered by account (Liang and Zeger 1986, for a mean);
+    of one account alone nothing tells how much is chance, and the interval is null.
 
     Args:
         variants: by variant, STANDARD among them, the predictions of its evaluation.
@@ -66,13 +64,36 @@ def better_than_standard(comparison: pl.DataFrame) -> list[str]:
     return comparison.filter(pl.col("error_more_high") < 0)["variant"].to_list()
 
 
-def _error_more(rows: pl.DataFrame, standard: pl.DataFrame) -> dict[str, float]:
+def comparison_sections(sets: Sequence[FeatureSet], comparison: pl.DataFrame) -> tuple[Section, ...]:
+    """What people look at to judge the variants of a week.
+
+    Args:
+        sets: the variants' feature sets.
+        comparison: what `compare` gives of them.
+    """
+    better = better_than_standard(comparison)
+    verdict = (
+        f"Better than the standard one beyond chance: {', '.join(better)}."
+        if better
+        else "None is better than the standard one beyond chance."
+    )
+    described = [{"variant": each.variant, "features": len(each.columns), "for": each.description} for each in sets]
+    return (
+        Section(
+            "Variants side by side",
+            f"{verdict} Each was trained on the same posts and measured on the same later ones. error_more is the mean "
+            "absolute error less the standard variant's, post by post; low and high bound its 95 % interval, in which posts "
+            "of one account count together.",
+            comparison,
+        ),
+        Section("Feature sets", "What each variant reads of the feature store.", pl.DataFrame(described)),
+    )
+
+
+def _error_more(rows: pl.DataFrame, standard: pl.DataFrame) -> dict[str, float | None]:
     def error(each: pl.DataFrame) -> pl.Series:
         return (each[PREDICTED] - each[LABEL]).abs()
 
     more = (error(rows) - error(standard)).to_numpy()
-    mean = float(more.mean())
-    _, account = np.unique(standard["account_id"].to_numpy(), return_inverse=True)
-    by_account = np.bincount(account, weights=more - mean)
-    half = WITHIN * float(np.sqrt((by_account**2).sum())) / len(more)
-    return {"error_more": mean, "error_more_low": mean - half, "error_more_high": mean + half}
+    low, high = clustered_interval(more, standard["account_id"])
+    return {"error_more": float(more.mean()), "error_more_low": low, "error_more_high": high}

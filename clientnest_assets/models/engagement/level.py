@@ -8,116 +8,137 @@ the trees make of it is in `training.py`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
 import numpy as np
 import polars as pl
 
-from clientnest_assets.features.point_in_time import AS_OF, age_column, column, get_historical_features, status_column
-from clientnest_assets.features.upstream import Inputs
-from clientnest_assets.features.view import Feature, FeatureView
-from clientnest_assets.models.additive import Additive, Traits, Vector, fit_additive
+from clientnest_assets.features.point_in_time import AS_OF
+from clientnest_assets.models.additive import PIECE, Additive, Indices, Parts, Traits, Vector
+from clientnest_assets.models.additive_fitting import fit_additive
+from clientnest_assets.models.encoding import require_columns
 from clientnest_assets.models.engagement import spec
 from clientnest_assets.models.engagement.audience import Audience
 from clientnest_assets.models.engagement.baselines import NaiveRules
+from clientnest_assets.models.engagement.drift import Drift
+from clientnest_assets.models.engagement.history import known_levels
 from clientnest_assets.models.engagement.spec import (
     ACCOUNT_LEVEL,
     CONTENT_EFFECT,
+    DRIFT,
     EXPECTED,
     LABEL,
-    LABEL_KNOWN_AT,
     PLATFORM_MEAN,
+    TRAILING_MEAN,
+    YOUNG_SURPLUS,
 )
-from clientnest_assets.partitions import Window
+from clientnest_assets.models.engagement.young import YOUNG_POSTS, YoungPosts
 
-SURPLUS: Final = "surplus"
-"""LABEL less what the post's form, its platform and its account's followers let expect: what is left is the author's."""
-
-NEIGHBOURS: Final = 10
-"""A post is compared with up to so many posts of its account on either side."""
-HALF_LIFE_POSTS: Final = 10
-FULL_WEIGHT_POSTS: Final = 14
-"""A decayed mean never rests on more posts than about this many: 1 / (1 - 0.5^(1/10))."""
-
-_LEVELS: Final = (
-    Feature("posts", pl.Int64(), "Matured posts.", "posts"),
-    Feature("surplus", pl.Float64(), "Decayed mean surplus.", "log engagement"),
-    Feature("surplus_5", pl.Float64(), "Mean surplus of the last 5 posts.", "log engagement"),
-    Feature("surplus_60", pl.Float64(), "Mean surplus of the last 60 posts.", "log engagement"),
-    Feature("surplus_std_20", pl.Float64(), "Standard deviation of surplus over the last 20 posts.", "log engagement"),
+_READ: Final = (
+    "account_level__posts",
+    "account_level__surplus",
+    *(f"{entity}_level__{name}" for entity in ("account", "user") for name in ("author_weight", "author_total")),
 )
-
-
-def _not_stored(_inputs: Inputs, _window: Window) -> pl.LazyFrame:
-    raise NotImplementedError("a level is computed with its model, not stored")
-
-
-def _level_view(entity: str) -> FeatureView:
-    """Not a view of the feature store: it depends on the model. It has the form to be read by the same join."""
-    return FeatureView(
-        name=f"{entity}_level",
-        version=1,
-        entity_keys=(f"{entity}_id",),
-        features=_LEVELS,
-        compute=_not_stored,
-        upstream=(),
-        owner="data@clientnest.example",
-        description="How posts did beyond what their form explains.",
-    )
-
-
-_ACCOUNT, _USER = _level_view("account"), _level_view("user")
-LEVEL_COLUMNS: Final = (
-    CONTENT_EFFECT,
-    ACCOUNT_LEVEL,
-    EXPECTED,
-    *(column(view, feature.name) for view in (_ACCOUNT, _USER) for feature in _LEVELS),
-)
+NEIGHBOURS: Final = 20
+"""A post is compared with so many consecutive posts of its account: over more of them the account itself changes."""
+HALF_LIVES: Final = (3, 5, 10, 20, 40, 80, 160)
+"""After so many posts a post counts half for its account's level: of these the one is taken that would have served best."""
+MAX_JUDGED: Final = 100_000
+"""The newest so many posts judge half-lives."""
 
 
 @dataclass(frozen=True)
 class Level:
-    """What a post's form adds, the platforms' means, and what followers add: fitted on the training rows."""
+    """What a post's form adds, and what to expect of its account: fitted on the training rows."""
 
     form: Additive
     naive: NaiveRules
     audience: Audience
+    young: YoungPosts
+    half_life: int = HALF_LIVES[0]
+    drift: Drift = field(default_factory=Drift)
 
-    def describe(self, rows: pl.DataFrame, past: pl.DataFrame, *, past_effect: Vector | None = None) -> pl.DataFrame:
-        """The rows, in their order, with LEVEL_COLUMNS and the naive rules' predictions added.
+    def describe(
+        self, rows: pl.DataFrame, past: pl.DataFrame, *, effects: tuple[Vector, Vector] | None = None
+    ) -> pl.DataFrame:
+        """The rows, in their order, with what to expect of them, what it is made of, and the naive rules' predictions added.
 
         Args:
             rows: posts with features.
             past: labelled posts with features, at least all of the rows' authors; each enters only from the
                 moment its outcome was known, so later ones do no harm.
-            past_effect: what the form of each past post adds; by default what the model says.
+            effects: what form adds to the rows, and to the past; by default what the model says.
         """
-        effect = self.form.predict(past) if past_effect is None else past_effect
-        surplus = self.naive.predict(past).with_columns(
-            (pl.col(LABEL) - pl.Series(effect) - pl.col(PLATFORM_MEAN) - pl.Series(self.audience.adds(past))).alias(
-                SURPLUS
-            )
+        own, of_past = effects or (self.form.predict(rows), self.form.predict(past))
+        known = known_levels(
+            rows,
+            past,
+            past[LABEL].to_numpy() - of_past - self.naive.platform_mean(past) - self.audience.adds(past),
+            self.half_life,
+            lambda posts: self.audience.weight(self._counted(posts)),
         )
-        known = get_historical_features(
-            rows, {view: _levels(surplus, view.entity_keys[0]) for view in (_ACCOUNT, _USER)}
-        ).collect()
-        posts = pl.col(column(_ACCOUNT, "posts")).fill_null(0).clip(0, FULL_WEIGHT_POSTS)
-        own = pl.col(column(_ACCOUNT, "surplus")).fill_null(0)
-        weight = posts / (posts + self.audience.prior_posts)
-        return (
-            self.naive.predict(known)
-            .with_columns(
-                pl.Series(CONTENT_EFFECT, self.form.predict(rows)),
-                (pl.col(PLATFORM_MEAN) + pl.Series(self.audience.adds(rows)) + own * weight).alias(ACCOUNT_LEVEL),
-            )
-            .with_columns((pl.col(ACCOUNT_LEVEL) + pl.col(CONTENT_EFFECT)).alias(EXPECTED))
-            .drop(name for view in (_ACCOUNT, _USER) for name in (status_column(view), age_column(view)))
-        )
+        # In NumPy: for one draft a query of so many expressions would take longer to plan than all the rest.
+        platform_mean = self.naive.platform_mean(rows)
+        start = platform_mean + self.audience.adds(rows)
+        young = self.young.level(rows) - start
+        account_level = start + self._of_account(known, young, rows[YOUNG_POSTS].to_numpy())
+        added = {
+            PLATFORM_MEAN: platform_mean,
+            TRAILING_MEAN: self.naive.trailing_mean(rows, platform_mean),
+            **known,
+            CONTENT_EFFECT: own,
+            ACCOUNT_LEVEL: account_level,
+            EXPECTED: account_level + own + self.drift.adds(rows),
+            YOUNG_SURPLUS: young,
+        }
+        return rows.hstack([pl.Series(name, values, nan_to_null=True) for name, values in added.items()])
+
+    def _of_account(self, known: Mapping[str, Vector], young: Vector, young_posts: Indices) -> Vector:
+        """What is expected of each row's account beyond its platform and followers: what it and its author have told.
+
+        Args:
+            known: of `known_levels`.
+            young: YOUNG_SURPLUS, not a number without young posts.
+            young_posts: how many there are.
+        """
+        told = {name: np.where(np.isnan(values), 0.0, values) for name, values in known.items() if name in _READ}
+        posts = self._counted(told["account_level__posts"])
+        young_count = young_posts * self.young.weight
+        counted = posts + young_count
+        total = told["account_level__surplus"] * posts + np.nan_to_num(young) * young_count
+        others = [
+            told[f"user_level__{name}"] - told[f"account_level__{name}"] for name in ("author_weight", "author_total")
+        ]
+        return self.audience.level(counted, total / np.where(counted > 0, counted, 1.0), *others)
+
+    def effects(self, rows: pl.DataFrame, past: pl.DataFrame) -> tuple[Vector, Vector, Parts | None]:
+        """What form adds to the rows, and to the past; and by its parts to the rows, unless there are more than PIECE."""
+        if rows.height + past.height > PIECE:
+            return self.form.predict(rows), self.form.predict(past), None
+        # At once, because one draft takes as long as a hundred posts.
+        needed = self.form.traits.columns
+        for each in (rows, past):
+            require_columns(each, needed)
+        parts = self.form.parts(pl.concat([rows[needed], past[needed]], how="vertical_relaxed"))
+        total = self.form.total(parts)
+        return total[: rows.height], total[rows.height :], parts.head(rows.height)
+
+    def _counted(self, posts: Vector) -> Vector:
+        """How many posts the decayed mean of so many rests on."""
+        counted: Vector = np.minimum(posts, 1 / (1 - 0.5 ** (1 / self.half_life)))
+        return counted
 
     def to_json(self) -> dict[str, Any]:
         """For the model's card."""
-        return {"form": self.form.to_json(), "naive": self.naive.to_json(), "audience": self.audience.to_json()}
+        return {
+            "form": self.form.to_json(),
+            "naive": self.naive.to_json(),
+            "audience": self.audience.to_json(),
+            "young": self.young.to_json(),
+            "half_life": self.half_life,
+            "drift": self.drift.to_json(),
+        }
 
     @classmethod
     def from_json(cls, card: Mapping[str, Any]) -> Self:
@@ -126,84 +147,86 @@ class Level:
             Additive.from_json(card["form"]),
             NaiveRules.from_json(card["naive"]),
             Audience.from_json(card["audience"]),
+            YoungPosts.from_json(card["young"]),
+            card["half_life"],
+            Drift.from_json(card["drift"]),
         )
 
 
-def fit_level(rows: pl.DataFrame, form: Traits, followers: str | None) -> tuple[Level, pl.DataFrame]:
-    """The level, and the training rows described by it.
+def newest(rows: pl.DataFrame) -> pl.DataFrame:
+    """Of rows ordered by `as_of` those to learn from: the RECENT ones, or MIN_RECENT."""
+    if rows.is_empty():
+        return rows
+    start = rows[AS_OF][-1] - spec.RECENT
+    return rows.tail(max(rows.height - int(rows[AS_OF].search_sorted(start)), spec.MIN_RECENT))
 
-    The effect of a post's form is learned from contrasts: its outcome against the mean of its neighbours
-    in the same account, so that who posts is held fixed. What describes the training rows comes from
-    models that did not see them, or the trees would trust it more than they may later.
+
+def fit_level(rows: pl.DataFrame, form: Traits, followers: str | None) -> tuple[Level, pl.DataFrame]:
+    """The level, and the newest training rows described by it: those that the trees learn from.
+
+    The effect of a post's form is learned against its neighbours in the same account, so that who posts is
+    held fixed. What describes the training rows comes from models that did not see them, or the trees
+    would trust it more than they may later.
 
     Args:
         rows: labelled rows, ordered by `as_of` and post_id.
         form: the traits of a post's form.
         followers: the column of log followers, if there is one.
     """
-    naive = NaiveRules.fit(rows)
-    contrasts = _contrasts(rows).tail(spec.MAX_CONTRASTS)
-    if contrasts.height < spec.MIN_CONTRASTS:
-        fitted, effect = Additive(form, {}, {}), np.zeros(rows.height)
-    else:
-        learned = fit_additive(
-            contrasts,
-            contrasts["contrast"].to_numpy(),
-            contrasts["weight"].to_numpy(),
-            form,
-            min_count=spec.MIN_COUNT,
-            max_members=spec.MAX_MEMBERS,
-        )
-        fitted, effect = learned.model, learned.model.predict(rows)
-        effect[contrasts["row"].to_numpy()] = learned.out_of_fold
-    platform_mean = naive.predict(rows)[PLATFORM_MEAN].to_numpy()
-    audience = Audience.fit(rows, rows[LABEL].to_numpy() - effect - platform_mean, followers)
-    level = Level(fitted, naive, audience)
-    described = level.describe(rows, rows, past_effect=effect)
-    return level, described.with_columns(
-        pl.Series(CONTENT_EFFECT, effect), (pl.col(ACCOUNT_LEVEL) + pl.Series(effect)).alias(EXPECTED)
+    recent = newest(rows)
+    naive = NaiveRules.fit(recent)
+    fitted, effect = _fit_form(rows, recent.tail(spec.MAX_COMPARED), form)
+    own = effect[-recent.height :]
+    beyond = recent[LABEL].to_numpy() - own - naive.platform_mean(recent)
+    audience = Audience.fit(recent, beyond, followers)
+    level = _with_half_life(Level(fitted, naive, audience, YoungPosts.fit(recent, own)), rows, effect, recent.height)
+    described = level.describe(recent, rows, effects=(own, effect))
+    expected = described[ACCOUNT_LEVEL].to_numpy() + own
+    drift = Drift.fit(recent[DRIFT].fill_null(np.nan).to_numpy(), recent[LABEL].to_numpy() - expected)
+    return replace(level, drift=drift), described.with_columns(pl.Series(EXPECTED, expected + drift.adds(recent)))
+
+
+def _fit_form(rows: pl.DataFrame, compared: pl.DataFrame, form: Traits) -> tuple[Additive, Vector]:
+    """What form adds, learned from the last of the rows, and for every row; for those by models that did not see it."""
+    group = _neighbours(compared)
+    if compared.height - len(np.unique(group)) < spec.MIN_COMPARED:
+        return Additive(form, {}, {}), np.zeros(rows.height)
+    learned = fit_additive(
+        compared,
+        compared[LABEL].to_numpy(),
+        group,
+        form,
+        min_count=spec.MIN_COUNT,
+        max_members=spec.MAX_MEMBERS,
     )
+    before = learned.model.predict(rows.head(rows.height - compared.height))
+    return learned.model, np.concatenate([before, learned.out_of_fold])
 
 
-def _contrasts(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows that have neighbours, with their number, `contrast` and its `weight`, in the order of the rows.
+def _neighbours(rows: pl.DataFrame) -> Indices:
+    """The group of each row, numbered from 0: NEIGHBOURS consecutive posts of an account, in the order of writing."""
+    place = pl.int_range(pl.len()).over("account_id", order_by=[AS_OF, "post_id"])
+    group = pl.struct("account_id", place // NEIGHBOURS).rank("dense") - 1
+    return rows.select(group.cast(pl.Int64)).to_series().to_numpy()
 
-    The mean of m neighbours is as noisy as a post divided by m: a contrast counts m / (m + 1).
+
+def _with_half_life(level: Level, rows: pl.DataFrame, effect: Vector, recent: int) -> Level:
+    """The level with that of HALF_LIVES by which what was expected of the newest rows, when they were written, erred least.
+
+    Args:
+        level: with any half-life.
+        rows: labelled rows, ordered.
+        effect: what the form of each adds.
+        recent: so many of the rows are learned from; a fifth of them judges.
     """
-    window = 2 * NEIGHBOURS + 1
-    label = pl.col(LABEL)
-    around = pl.col("around")
-    return (
-        rows.with_row_index("row")
-        .sort("account_id", AS_OF, "post_id")
-        .with_columns(
-            label.rolling_sum(window, min_samples=1, center=True).over("account_id").alias("sum"),
-            (label * 0 + 1).rolling_sum(window, min_samples=1, center=True).over("account_id").sub(1).alias("around"),
-        )
-        .filter(around > 0.5)
-        .with_columns(
-            (label - (pl.col("sum") - label) / around).alias("contrast"),
-            (around / (around + 1)).alias("weight"),
-        )
-        .drop("sum", "around")
-        .sort("row")
-    )
+    judged = rows.tail(min(MAX_JUDGED, max(1, recent // 5)))
+    outcome = judged[LABEL].to_numpy() - effect[-judged.height :]
 
+    def error(candidate: Level) -> float:
+        expected = candidate.describe(judged, rows, effects=(effect[-judged.height :], effect))[
+            ACCOUNT_LEVEL
+        ].to_numpy()
+        # Rounded: the last bits must not choose.
+        return round(float(np.abs(outcome - expected).mean()), 9)
 
-def _levels(past: pl.DataFrame, entity: str) -> pl.DataFrame:
-    """Rows of a level view: per entity and moment at which posts of it matured, the levels so far."""
-    surplus = pl.col(SURPLUS)
-    return (
-        past.drop_nulls([entity, LABEL_KNOWN_AT])
-        .sort(entity, LABEL_KNOWN_AT, AS_OF, "post_id")
-        .select(
-            entity,
-            pl.col(LABEL_KNOWN_AT).alias("event_at"),
-            pl.col(LABEL_KNOWN_AT).alias("known_at"),
-            pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over(entity).alias("posts"),
-            surplus.ewm_mean(half_life=HALF_LIFE_POSTS).over(entity).alias("surplus"),
-            surplus.rolling_mean(5, min_samples=1).over(entity).alias("surplus_5"),
-            surplus.rolling_mean(60, min_samples=1).over(entity).alias("surplus_60"),
-            surplus.rolling_std(20, min_samples=2).over(entity).alias("surplus_std_20"),
-        )
-    )
+    return min((replace(level, half_life=each) for each in HALF_LIVES), key=error)

@@ -37,6 +37,7 @@ def test_what_tells_posts_apart_is_form_and_what_tells_authors_apart_is_for_the_
     assert found.trees.numeric == (
         *spec.EXPECTATIONS,
         *spec.LEVELS,
+        *spec.YOUNG,
         *form_numbers,
         "user_engagement_history__mean_log_20",
         "who__is_new",

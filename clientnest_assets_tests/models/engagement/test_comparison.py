@@ -35,18 +35,28 @@ def test_the_difference_of_errors_is_taken_post_by_post_with_its_interval():
     assert found["rows"].to_list() == [4, 4]
     assert found["mae"].to_list() == [1.0, 0.7]
     assert found["error_more"].to_list() == pytest.approx([0.0, -0.3])
-    # Differences -0.5, -0.1, -0.5, -0.1: deviations of 0.2, so a standard error of sqrt(4 * 0.2²) / 4.
-    half = 1.96 * 0.1
+    # Differences -0.5, -0.1, -0.5, -0.1: deviations of 0.2, so a standard error of sqrt(4 * 0.2² * 4/3) / 4. Of four accounts
+    # Student's t of three degrees tells.
+    half = 3.182446 * 0.1 * np.sqrt(4 / 3)
     assert found.row(1)[-2:] == pytest.approx((-0.3 - half, -0.3 + half))
-    assert better_than_standard(found) == ["wide"]
+    assert better_than_standard(found) == []
+    many = compare({"standard": measured([1.0, -1.0] * 20), "wide": measured([0.5, -0.9] * 20)})
+    assert better_than_standard(many) == ["wide"]
 
 
 def test_posts_of_one_account_count_together():
     standard = measured([1.0] * 4, accounts=[1, 1, 2, 2])
     wide = measured([0.5, 0.5, 0.9, 0.9], accounts=[1, 1, 2, 2])
     found = compare({"standard": standard, "wide": wide})
-    half = 1.96 * np.sqrt(0.4**2 + 0.4**2) / 4
+    half = 12.706205 * np.sqrt((0.4**2 + 0.4**2) * 2) / 4
     assert found.row(1)[-2:] == pytest.approx((-0.3 - half, -0.3 + half))
+
+
+def test_one_account_tells_nothing_of_chance():
+    standard, wide = (measured([error] * 9, accounts=[1] * 9) for error in (1.0, 0.1))
+    found = compare({"standard": standard, "wide": wide})
+    assert found.row(1)[-3:] == (pytest.approx(-0.9), None, None)
+    assert better_than_standard(found) == []
 
 
 def test_a_variant_that_is_worse_or_no_different_is_not_better():

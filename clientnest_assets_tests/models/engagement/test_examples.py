@@ -10,7 +10,7 @@ import polars as pl
 from clientnest_assets.features.point_in_time import column
 from clientnest_assets.features.view import MOMENT
 from clientnest_assets.models.engagement import spec
-from clientnest_assets.models.engagement.dataset import labelled_requests, request_rows, with_features
+from clientnest_assets.models.engagement.examples import labelled_requests, request_rows, requests, with_features
 
 START = datetime(2025, 3, 3, 22, tzinfo=UTC)
 
@@ -42,7 +42,7 @@ def test_request_tells_local_plan_and_earlier_posts_of_the_account():
 
 def test_only_posts_mature_before_the_end_of_the_partition_are_labelled(world):
     until = datetime(2025, 2, 10, tzinfo=UTC)
-    found = labelled_requests(world.posts, world.outcomes, until=until)
+    found = labelled_requests(world.posts, world.outcomes, world.observations, until=until)
     expected = world.outcomes.filter(pl.col("mature_at") < until)
     assert set(found["post_id"]) == set(expected["post_id"])
     joined = found.join(expected, on="post_id")
@@ -75,8 +75,26 @@ def test_a_canary_that_knows_the_label_a_second_later_never_arrives(world):
         )
         .select(history.computed_schema.names())
     )
-    requests = labelled_requests(world.posts, world.outcomes, until=datetime(2026, 1, 1, tzinfo=UTC))
+    requests = labelled_requests(
+        world.posts, world.outcomes, world.observations, until=datetime(2026, 1, 1, tzinfo=UTC)
+    )
     found = with_features(requests, {**world.features, history: canary})
     seen = found.drop_nulls(column(history, "matured_posts"))
     assert seen.height > 1000
     assert (seen[column(history, "matured_posts")] < seen["post_id"]).all()
+
+
+def test_posts_that_wait_at_the_days_end_are_asked_for_as_they_were_written(world):
+    end = datetime(2025, 2, 20, tzinfo=UTC)
+    posts = world.posts.with_columns(scheduled_at=pl.col("planned_at"))
+    inputs = {
+        "dim_post": posts.lazy(),
+        "fact_posts": world.outcomes.lazy(),
+        "fact_content_daily": world.observations.lazy(),
+    }
+    found = requests(inputs, end)
+    waiting = posts.filter(pl.col("created_at") < end, pl.col("planned_at") >= end)
+    assert found["post_id"].to_list() == waiting.sort("created_at", "post_id")["post_id"].to_list()
+    asked = labelled_requests(world.posts, world.outcomes, world.observations, until=datetime(2026, 1, 1, tzinfo=UTC))
+    same = asked.join(found.select("post_id"), on="post_id", how="semi", maintain_order="left")
+    assert found.equals(same.select(found.columns))

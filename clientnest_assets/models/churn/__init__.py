@@ -1,0 +1,1 @@
+"""The churn model: the chance that a user who is active now is gone in the next 30 days."""

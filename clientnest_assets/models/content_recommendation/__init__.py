@@ -1,0 +1,1 @@
+"""Content recommendation: what a user should post next on a platform."""

@@ -1,0 +1,1 @@
+"""How followers and monthly recurring revenue go on in the next four weeks."""
