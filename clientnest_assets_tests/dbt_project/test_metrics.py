@@ -16,9 +16,11 @@ MEANT = {
     ("platform_performance", "AVG(CAST(fact_posts.engagement_rate AS DECIMAL))"): (
         "The mean of the posts' rates, and called so: the rate of all of them together would need their common reach."
     ),
+    ("int_experiment_outcomes", "AVG(beyond_the_usual.log_beyond)"): "A user's posts count alike, and users do.",
     ("experiment_results", "SUM(int_experiment_outcomes.value)"): "What a test of two means is computed from.",
     ("experiment_results", "SUM(int_experiment_outcomes.value * int_experiment_outcomes.value)"): "The same.",
-    ("experiment_results", "AVG(int_experiment_outcomes.value)"): "The mean that the test is about.",
+    ("experiment_results", "AVG(int_experiment_outcomes.value)"): "The mean for people.",
+    ("experiment_results", "AVG(int_experiment_outcomes.compared_value)"): "The mean that the test is about.",
 }
 """Aggregates over what does not add up that are right all the same, by model and aggregate, with the reason."""
 ADDS_UP_ALL_THE_SAME = {

@@ -82,6 +82,20 @@ def test_azure_llm_trace(importer: Any) -> None:
     assert importer.raw("ai_requests").height == 28_185
 
 
+def test_cdnow_purchases(importer: Any) -> None:
+    imported = importer.load(REAL / "cdnow" / "CDNOW_master.txt", load_mapping("cdnow_purchases"))
+
+    # 255 purchases stand in the file twice, alike in every column: one of each lands.
+    assert {table: (each.rows_written, each.rows_quarantined, each.rules) for table, each in imported.items()} == {
+        table: (69_404, 255, {"duplicate_row": 255}) for table in ("user_sessions", "subscription_events")
+    }
+    visits, renewals = importer.raw("user_sessions"), importer.raw("subscription_events")
+    assert visits.get_column("user_id").n_unique() == 23_570
+    assert (visits.get_column("day").min(), visits.get_column("day").max()) == (date(1997, 1, 1), date(1998, 6, 30))
+    both = visits.join(renewals, on="id", validate="1:1")
+    assert both.select((pl.col("duration") == pl.col("mrr") * 100).all()).item()
+
+
 def proposal(importer: Any, path: Path, edits: dict[str, str] | None = None) -> Any:
     """Imports a file by the mapping proposed for it, after the edits that the proposal asks for."""
     text = suggest(path).text

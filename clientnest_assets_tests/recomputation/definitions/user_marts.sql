@@ -248,6 +248,53 @@ select
     end as found
 from participants;
 
+create table posts_in_experiments as
+select
+    participants.experiment_id,
+    participants.user_id,
+    published.platform,
+    ln(1 + published.mature_engagement_score) as log_score,
+    ln(1 + coalesce(
+        (
+            select last(days.followers order by days.day)
+            from fact_social_daily as days
+            where
+                days.user_id = participants.user_id
+                and days.account_id = published.account_id
+                and days.followers is not null
+                and days.day >= day_of(participants.measured_from) - 28
+                and days.observed_at < participants.measured_from
+        ),
+        (
+            select first(days.followers order by days.day)
+            from fact_social_daily as days
+            where
+                days.user_id = participants.user_id
+                and days.account_id = published.account_id
+                and days.followers is not null
+                and days.observed_at >= participants.measured_from
+                and days.observed_at < participants.measured_to
+        )
+    )) as log_followers
+from participants
+join published on participants.user_id = published.user_id
+where
+    participants.metric = 'engagement_score'
+    and published.mature_engagement_score is not null
+    and published.published_time >= participants.measured_from
+    and published.published_time < participants.measured_to;
+
+create table usual_in_experiments as
+select
+    experiment_id,
+    platform,
+    avg(log_score) as log_score,
+    avg(log_followers) as log_followers,
+    covar_pop(log_score, log_followers) as together,
+    var_pop(log_followers) as spread
+from posts_in_experiments
+group by experiment_id, platform;
+
 -- A user's value is kept to the millionth.
 create table experiment_results as
 with measured as (
@@ -255,7 +302,27 @@ with measured as (
         *,
         if(measured_from >= measured_to, null, round(found, 6)) as value,
         case metric when 'activation' then 'share' when 'sessions' then 'mean' when 'engagement_score' then 'mean' end
-            as metric_type
+            as metric_type,
+        case metric when 'activation' then 'linear' when 'sessions' then 'linear' when 'engagement_score' then 'log' end
+            as scale,
+        if(
+            metric = 'engagement_score',
+            (
+                select
+                    avg(
+                        posts.log_score - usual.log_score
+                        - if(
+                            usual.spread > 0 and posts.log_followers is not null,
+                            usual.together / usual.spread * (posts.log_followers - usual.log_followers),
+                            0
+                        )
+                    )
+                from posts_in_experiments as posts
+                join usual_in_experiments as usual using (experiment_id, platform)
+                where posts.experiment_id = outcomes.experiment_id and posts.user_id = outcomes.user_id
+            ),
+            if(measured_from >= measured_to, null, found)
+        )::decimal(20, 6) as compared
     from outcomes
 )
 
@@ -269,6 +336,8 @@ select
     experiments.ended_at,
     experiments.metric,
     measured.metric_type,
+    measured.scale,
+    if(measured.scale is null, null, 'higher') as better_when,
     count(*) as users,
     count(*) filter (where measured.is_in_several_variants) as users_in_several_variants,
     count(measured.value) as measured_users,
@@ -276,7 +345,9 @@ select
     sum(measured.value)::double as value_sum,
     sum(measured.value * measured.value)::double as value_square_sum,
     avg(measured.value)::double as mean,
-    var_samp(measured.value) as variance
+    var_samp(measured.value) as variance,
+    sum(measured.compared)::double / count(measured.compared) as compared_mean,
+    var_samp(measured.compared) as compared_variance
 from measured
 left join experiments on measured.experiment_id = experiments.id
 group by
@@ -288,4 +359,5 @@ group by
     experiments.started_at,
     experiments.ended_at,
     experiments.metric,
-    measured.metric_type;
+    measured.metric_type,
+    measured.scale;

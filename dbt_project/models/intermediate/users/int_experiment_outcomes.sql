@@ -42,6 +42,87 @@ posts as (
 
 ),
 
+-- How many follow each participant's account at the assignment, asked in the four weeks before; of an account that came
+-- later, when it was first asked.
+followers as (
+
+    select distinct on (participants.experiment_id, participants.user_id, accounts.account_id)
+        participants.experiment_id,
+        participants.user_id,
+        accounts.account_id,
+        ln(1 + accounts.followers::double precision) as log_followers
+    from participants
+    inner join {{ ref('fact_social_daily') }} as accounts
+        on
+            participants.user_id = accounts.user_id
+            and accounts.day >= {{ utc_day('participants.measured_from') }} - 28
+            and participants.measured_to > accounts.observed_at
+    where participants.scale = 'log' and accounts.followers is not null
+    order by
+        participants.experiment_id,
+        participants.user_id,
+        accounts.account_id,
+        accounts.observed_at >= participants.measured_from,
+        abs(extract(epoch from accounts.observed_at - participants.measured_from))
+
+),
+
+post_engagement as (
+
+    select
+        participants.experiment_id,
+        participants.user_id,
+        posts.platform,
+        followers.log_followers,
+        ln(1 + case participants.metric
+            when 'engagement_score' then posts.mature_engagement_score
+            when 'engagement_total' then posts.mature_engagement_total
+        end::double precision) as log_engagement
+    from participants
+    inner join {{ ref('fact_posts') }} as posts
+        on
+            participants.user_id = posts.user_id
+            and participants.measured_from <= posts.published_at
+            and participants.measured_to > posts.published_at
+    left join followers
+        on
+            participants.experiment_id = followers.experiment_id
+            and participants.user_id = followers.user_id
+            and posts.account_id = followers.account_id
+    where participants.scale = 'log' and posts.mature_engagement_score is not null
+
+),
+
+-- Usual is what all participants' posts on the platform have, by the line of log engagement on log followers. The line
+-- is the same for each variant, so that whatever is off in it is off in all.
+beyond_the_usual as (
+
+    select
+        experiment_id,
+        user_id,
+        log_engagement
+        - avg(log_engagement) over by_platform
+        - coalesce(
+            regr_slope(log_engagement, log_followers) over by_platform
+            * (log_followers - avg(log_followers) over by_platform),
+            0
+        ) as log_beyond
+    from post_engagement
+    window by_platform as (partition by experiment_id, platform)
+
+),
+
+engagement as (
+
+    select
+        experiment_id,
+        user_id,
+        avg(log_beyond) as log_beyond
+    from beyond_the_usual
+    group by 1, 2
+
+),
+
 ai as (
 
     select
@@ -78,22 +159,6 @@ revenue as (
 
 ),
 
--- When the user did for the first time what a share counts.
-firsts as (
-
-    select
-        participants.experiment_id,
-        participants.user_id,
-        case participants.metric
-            when 'activation' then activation.activated_at
-            when 'conversion' then activation.paid_at
-        end as happened_at
-    from participants
-    inner join {{ ref('int_user_activation') }} as activation on participants.user_id = activation.user_id
-    where participants.metric_type = 'share'
-
-),
-
 measured as (
 
     select
@@ -101,9 +166,9 @@ measured as (
         case
             when participants.measured_from >= participants.measured_to then null
             -- Who had done it before can no longer be moved.
-            when participants.metric_type = 'share' and firsts.happened_at < participants.measured_from then null
+            when participants.first_done_at < participants.measured_from then null
             when participants.metric_type = 'share'
-                then coalesce(firsts.happened_at < participants.measured_to, false)::integer
+                then coalesce(participants.first_done_at < participants.measured_to, false)::integer
             when participants.metric = 'sessions' then coalesce(sessions.sessions, 0)
             when participants.metric = 'session_seconds' then coalesce(sessions.session_seconds, 0)
             when participants.metric = 'active_days' then coalesce(sessions.active_days, 0)
@@ -114,18 +179,19 @@ measured as (
             when participants.metric = 'ai_tokens' then coalesce(ai.ai_tokens, 0)
             when participants.metric = 'ai_cost' then coalesce(ai.ai_cost, 0)
             when participants.metric = 'mrr' then coalesce(revenue.mrr, 0)
-        end as value
+        end as value,
+        engagement.log_beyond
     from participants
     left join sessions
         on participants.experiment_id = sessions.experiment_id and participants.user_id = sessions.user_id
     left join posts
         on participants.experiment_id = posts.experiment_id and participants.user_id = posts.user_id
+    left join engagement
+        on participants.experiment_id = engagement.experiment_id and participants.user_id = engagement.user_id
     left join ai
         on participants.experiment_id = ai.experiment_id and participants.user_id = ai.user_id
     left join revenue
         on participants.experiment_id = revenue.experiment_id and participants.user_id = revenue.user_id
-    left join firsts
-        on participants.experiment_id = firsts.experiment_id and participants.user_id = firsts.user_id
 
 )
 
@@ -142,11 +208,14 @@ select
     ended_at,
     metric,
     metric_type,
+    scale,
+    better_when,
 
     -- the user in it
     variant,
     is_in_several_variants,
     measured_from,
     measured_to,
-    value::numeric(20, 6) as value
+    value::numeric(20, 6) as value,
+    case scale when 'log' then log_beyond when 'linear' then value end::numeric(20, 6) as compared_value
 from measured

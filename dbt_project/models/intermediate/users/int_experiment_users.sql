@@ -22,6 +22,12 @@ metrics as (
 
     select * from {{ ref('experiment_metrics') }}
 
+),
+
+activation as (
+
+    select * from {{ ref('int_user_activation') }}
+
 )
 
 select
@@ -37,6 +43,8 @@ select
     experiments.ended_at,
     experiments.metric,
     metrics.metric_type,
+    metrics.scale,
+    metrics.better_when,
 
     -- the user in it
     assignments.variant,
@@ -44,8 +52,13 @@ select
 
     -- outcomes count from here, and before there
     assignments.assigned_at as measured_from,
-    coalesce(experiments.ended_at, 'infinity') as measured_to
+    coalesce(experiments.ended_at, 'infinity') as measured_to,
+    case experiments.metric
+        when 'activation' then activation.activated_at
+        when 'conversion' then activation.paid_at
+    end as first_done_at
 from assignments
 left join experiments on assignments.experiment_id = experiments.experiment_id
 left join metrics on experiments.metric = metrics.metric
+left join activation on assignments.user_id = activation.user_id
 where assignments.place = 1

@@ -11,6 +11,8 @@ select
     ended_at,
     metric,
     metric_type,
+    scale,
+    better_when,
 
     -- users
     count(*)::integer as users,
@@ -22,6 +24,8 @@ select
     sum(value)::numeric(38, 6) as value_sum,
     sum(value * value)::numeric(38, 12) as value_square_sum,
     avg(value)::double precision as mean,
-    var_samp(value)::double precision as variance
+    var_samp(value)::double precision as variance,
+    avg(compared_value)::double precision as compared_mean,
+    var_samp(compared_value)::double precision as compared_variance
 from {{ ref('int_experiment_outcomes') }}
-group by 1, 2, 3, 4, 5, 6, 7, 8, 9
+group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11

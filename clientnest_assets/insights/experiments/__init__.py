@@ -1,0 +1,1 @@
+"""Whether experiments work: effects with intervals, the split looked at first, and a verdict in plain words."""
