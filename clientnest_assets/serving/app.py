@@ -1,4 +1,4 @@
-"""The web application on port 8000: pages, dbt docs site, event collector, features, and how the services are."""
+"""The web application on port 8000: pages, dbt docs site, event collector, features, models, and how the services are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from clientnest_assets.installation import Installation
 from clientnest_assets.serving.catalogue import Catalogue
 from clientnest_assets.serving.events import Collector
 from clientnest_assets.serving.features import feature_router
+from clientnest_assets.serving.model_history import ModelHistory
+from clientnest_assets.serving.model_pages import model_page_router
+from clientnest_assets.serving.models import model_router
 from clientnest_assets.serving.pages import page_router
+from clientnest_assets.serving.rendering import Renderer
 from clientnest_assets.sources.events.spool import waiting
 from clientnest_assets.warehouse.dbt import docs_page
 
@@ -27,7 +31,7 @@ def create_app() -> FastAPI:
     """The application for the installation that the environment describes."""
     installation = Installation.load()
     collector = Collector(installation)
-    catalogue = Catalogue(installation)
+    catalogue, history = Catalogue(installation), ModelHistory(installation)
 
     app = FastAPI(
         title="ClientNest analytics",
@@ -38,7 +42,10 @@ def create_app() -> FastAPI:
     )
     app.include_router(collector.router(), prefix=API)
     app.include_router(feature_router(installation, catalogue), prefix=API)
-    app.include_router(page_router(installation, catalogue))
+    app.include_router(model_router(history), prefix=API)
+    renderer = Renderer(installation)
+    app.include_router(page_router(renderer, catalogue))
+    app.include_router(model_page_router(renderer, history))
 
     @app.exception_handler(RequestValidationError)
     async def refuse(_request: Request, error: RequestValidationError) -> JSONResponse:
@@ -69,6 +76,7 @@ def create_app() -> FastAPI:
             "health": f"{API}/health",
             "events": f"{API}/events",
             "features": f"{API}/features",
+            "models": f"{API}/models",
         }
 
     @app.get(f"{API}/health")

@@ -6,13 +6,10 @@ day of a view. What an entry holds is in `catalogue_entries.py`, how it looks in
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import defaultdict
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import date
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import polars as pl
 
@@ -25,7 +22,10 @@ from clientnest_assets.features.sets import SETS
 from clientnest_assets.features.store import view_table
 from clientnest_assets.features.view import DEFINITION, KEYS, Feature, FeatureView
 from clientnest_assets.installation import Installation
-from clientnest_assets.models.store import newest_cards
+from clientnest_assets.lake.files import folders
+from clientnest_assets.models import store
+from clientnest_assets.models.errors import ForeignModelError
+from clientnest_assets.models.model import MODEL
 from clientnest_assets.partitions import Window
 from clientnest_assets.serving.catalogue_entries import (
     Drift,
@@ -41,24 +41,21 @@ from clientnest_assets.serving.catalogue_entries import (
     Stored,
     ViewEntry,
 )
+from clientnest_assets.serving.remembered import Remembered
 from clientnest_assets.serving.words import share
 
-T = TypeVar("T")
 ANOTHER_DEFINITION: Final = (
     "The stored rows were computed by another definition of the same version, so nothing reads them: raise the version "
     "and backfill, or take the change back."
 )
-KEPT_SECONDS: Final = 30
-"""So old a page may be: what was gathered is shown again for this long, whoever asks."""
 
 
 class Catalogue:
-    """The catalogue of one installation, safe to ask from several threads. Answers may be KEPT_SECONDS old."""
+    """The catalogue of one installation, safe to ask from several threads. Answers may be some seconds old."""
 
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
-        self._kept: dict[str, tuple[float, Any]] = {}
-        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._remembered = Remembered()
 
     def views(self) -> list[ViewEntry]:
         """Every view, in the order of the registry."""
@@ -73,7 +70,7 @@ class Catalogue:
             KeyError: if there is none of that name.
         """
         view = VIEWS[name]
-        return self._remembered(name, lambda: self._entry(view))
+        return self._remembered.get(name, lambda: self._entry(view))
 
     def sets(self) -> list[SetEntry]:
         """Every feature set, in the order of their declaration."""
@@ -91,19 +88,16 @@ class Catalogue:
     def models(self) -> list[ModelEntry]:
         """The newest model of each task."""
         # The space keeps it apart from any view.
-        return self._remembered("newest models", self._models)
-
-    def _remembered(self, name: str, gather: Callable[[], T]) -> T:
-        with self._locks[name]:
-            if name not in self._kept or time.monotonic() >= self._kept[name][0]:
-                found = gather()
-                self._kept[name] = time.monotonic() + KEPT_SECONDS, found
-            kept: T = self._kept[name][1]
-            return kept
+        return self._remembered.get("newest models", self._models)
 
     def _models(self) -> list[ModelEntry]:
-        cards = newest_cards(self._installation.lake)
-        return [_model(task, week, card) for task, (week, card) in cards.items()]
+        lake, found = self._installation.lake, []
+        for task in folders(lake, store.LAYER):
+            for week in store.trained_weeks(lake, task)[-1:]:
+                # One that cannot be read is told of on its own page, and hides nothing here.
+                with suppress(ForeignModelError):
+                    found.append(_model(task, week, store.read_card(lake, task, week)))
+        return found
 
     def _entry(self, view: FeatureView) -> ViewEntry:
         stored = self._stored(view)
@@ -212,15 +206,15 @@ class Catalogue:
 
 
 def _model(task: str, week: date, card: dict[str, Any]) -> ModelEntry:
-    told, measured = card.get("feature_set"), card.get("evaluated", {})
+    told = card.get("feature_set")
     return ModelEntry(
         task=task,
         week=week,
         version=f"{task}-{card['fingerprint'][:12]}",
         feature_set=f"{told['name']}/{told['variant']}" if told else None,
         features=told["features"] if told else {},
-        rows_evaluated=measured.get("rows_later"),
-        metrics={name: value for name, value in measured.get("metrics", {}).get("model", {}).items() if name != "rows"},
+        rows_evaluated=card.get("evaluated", {}).get("rows_later"),
+        metrics={name: value for name, value in card.get("metrics", {}).get(MODEL, {}).items() if name != "rows"},
     )
 
 

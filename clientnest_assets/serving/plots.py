@@ -1,8 +1,9 @@
-"""The geometry of the catalogue's small plots: numbers in, SVG coordinates out. Drawing them is the templates'."""
+"""The geometry of the pages' small plots: numbers in, SVG coordinates out. Drawing them is the templates'."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Final, NamedTuple
 
 WIDTH: Final = 320.0
@@ -68,6 +69,49 @@ def line(values: Sequence[float | None], *, from_zero: bool = False) -> Line | N
             y = HEIGHT / 2 if high == low else HEIGHT - HEIGHT * (value - low) / (high - low)
             stretches[-1].append(f"{number * step:.1f},{y:.1f}")
     return Line([" ".join(points) for points in stretches if points], low, high)
+
+
+class Dot(NamedTuple):
+    """One week of a history."""
+
+    x: float
+    y: float
+    week: date
+    value: float
+
+
+class Histories(NamedTuple):
+    """Several series of the same weeks on one scale: their dots, a list each, and the range of all values."""
+
+    series: list[list[Dot]]
+    low: float
+    high: float
+
+
+def histories(weeks: Sequence[date], *series: Sequence[float | None]) -> Histories | None:
+    """Values by week over the width of the plot, a week as far from another as they lie apart; None without a value."""
+    known = [value for each in series for value in each if value is not None]
+    if not known:
+        return None
+    low, high = min(known), max(known)
+    days = max((weeks[-1] - weeks[0]).days, 1)
+    return Histories(
+        [
+            [
+                Dot(
+                    round(WIDTH * (week - weeks[0]).days / days, 1) if len(weeks) > 1 else WIDTH / 2,
+                    HEIGHT / 2 if high == low else round(HEIGHT - HEIGHT * (value - low) / (high - low), 1),
+                    week,
+                    value,
+                )
+                for week, value in zip(weeks, each, strict=True)
+                if value is not None
+            ]
+            for each in series
+        ],
+        low,
+        high,
+    )
 
 
 def _shares(counts: Sequence[float]) -> list[float]:

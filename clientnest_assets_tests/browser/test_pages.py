@@ -15,12 +15,28 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from clientnest_assets.features.sets import STANDARD
+from clientnest_assets.lake import Lake
+from clientnest_assets.lake.files import write_files
+from clientnest_assets.models import store, study
+from clientnest_assets.models.engagement.declaration import ENGAGEMENT
+from clientnest_assets.models.model import Training
+from clientnest_assets.models.page import model_page
+from clientnest_assets.models.promotion import Decision, keep_decision
+from clientnest_assets.models.study import Search, study_folder
+from clientnest_assets.models.tuning import tune
+from clientnest_assets.models.tuning_page import tuning_page
+from clientnest_assets_tests.models.conftest import LEAN, UNTIL, make_world, train
+
+WEEK = date(2026, 4, 6)
+"""One that is over in the small company."""
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
     "--no-sandbox",
@@ -46,19 +62,21 @@ class Product:
 
 
 @pytest.fixture(scope="module")
-def product(small_company: Any) -> Iterator[Product]:
-    """`clientnest up` on the small company, in the environment of a production machine, schedules off."""
+def product(small_company: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """`clientnest up` on the small company with a model, in the environment of a production machine, schedules off."""
+    company = small_company.copy(tmp_path_factory.mktemp("product") / "home")
+    _keep_a_model(company.installation.lake)
     ui, web = _free_port(), _free_port()
-    settings = small_company.installation.settings
+    settings = company.installation.settings
     environment = {
         "CLIENTNEST_ENVIRONMENT": "production",
         "CLIENTNEST_HOME": str(settings.home),
         "CLIENTNEST_APP_DATABASE_URL": settings.app_database_url,
         "CLIENTNEST_WAREHOUSE_URL": settings.warehouse_url,
         "CLIENTNEST_DAGSTER_DATABASE_URL": settings.dagster_database_url,
-        "CLIENTNEST_LAKE_URL": small_company.installation.lake.root,
+        "CLIENTNEST_LAKE_URL": company.installation.lake.root,
         "CLIENTNEST_PSEUDONYM_KEY": "a key of the tests, long enough for it",
-        "CLIENTNEST_FIRST_DAY": str(small_company.installation.calendar.first_day),
+        "CLIENTNEST_FIRST_DAY": str(company.installation.calendar.first_day),
         "CLIENTNEST_SCHEDULES": "false",
     }
     process = subprocess.Popen(
@@ -159,6 +177,43 @@ def test_the_catalogue_is_searched_and_a_feature_leads_back_to_its_asset(
     page.wait_for_url(f"{product.ui}/assets/features/content**", timeout=60_000)
 
 
+@pytest.mark.parametrize("width", [1280, 390], ids=["desktop", "phone"])
+def test_a_model_leads_to_a_weeks_page_and_on_to_its_asset_which_leads_back(
+    product: Product, page: Any, width: int, tmp_path: Path
+) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"{product.web}/models")
+    page.screenshot(path=tmp_path / "models.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.get_by_role("link", name=ENGAGEMENT.title, exact=True).click()
+    page.get_by_role("heading", name="Metrics by week").wait_for()
+    page.screenshot(path=tmp_path / "model.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.get_by_role("link", name="Its page").click()
+    page.get_by_role("heading", name="On later examples").wait_for()
+    page.screenshot(path=tmp_path / "week.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert page.evaluate("[...document.images].every(each => each.naturalWidth > 0)")
+    page.get_by_role("link", name="models/engagement", exact=True).first.click()
+    page.wait_for_url(f"{product.ui}/assets/models/engagement?**partition={WEEK}", timeout=60_000)
+    page.goto(f"{product.ui}/assets/models/engagement")
+    page.locator(f'a[href="{product.web}/models/engagement"]').first.wait_for(timeout=60_000)
+
+
+@pytest.mark.parametrize("width", [1280, 390], ids=["desktop", "phone"])
+def test_a_search_for_parameters_is_reached_from_its_model(
+    product: Product, page: Any, width: int, tmp_path: Path
+) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"{product.web}/models/engagement")
+    page.get_by_role("link", name=f"searched, week from {WEEK}").click()
+    page.get_by_role("heading", name="What it would gain").wait_for()
+    page.screenshot(path=tmp_path / "search.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.get_by_role("link", name="tuning/engagement").click()
+    page.wait_for_url(f"{product.ui}/assets/tuning/engagement?**", timeout=60_000)
+
+
 def test_the_api_says_whether_the_warehouse_answers_and_no_event_waits(product: Product) -> None:
     with urllib.request.urlopen(f"{product.web}/api/v1/health") as answer:
         assert answer.status == 200
@@ -166,6 +221,21 @@ def test_the_api_says_whether_the_warehouse_answers_and_no_event_waits(product: 
             "warehouse": "ok",
             "events": {"waiting": 0, "oldest_seconds": None, "damaged": 0},
         }
+
+
+def _keep_a_model(lake: Lake) -> None:
+    """The engagement model of a small world of its own, promoted, and a search for its parameters."""
+    rows = make_world(accounts=15).rows()
+    # What such a world can tell, under the name of the set that is put to use.
+    trained = train(rows, replace(LEAN, variant=STANDARD))
+    store.keep(lake, WEEK, trained.artefact, trained.evaluated)
+    store.keep_pages(lake, "engagement", WEEK, {store.PAGE_FILE: model_page(ENGAGEMENT, trained, WEEK).encode()})
+    keep_decision(lake, "engagement", WEEK, Decision(trained.artefact.card["fingerprint"], promoted=True))
+    assert ENGAGEMENT.tuning
+    training = Training(rows, LEAN, UNTIL)
+    search = tune(ENGAGEMENT, training, Search.begin(ENGAGEMENT, training, 1), trials=2, after_trial=lambda _: None)
+    page = tuning_page(ENGAGEMENT, ENGAGEMENT.tuning, search, WEEK)
+    write_files(lake, study_folder("engagement", WEEK), {study.PAGE_FILE: page.encode()})
 
 
 def _free_port() -> int:

@@ -18,6 +18,7 @@ from clientnest_assets.features.sets import SETS, FeatureSet
 from clientnest_assets.features.store import store_window
 from clientnest_assets.features.view import Feature, FeatureView
 from clientnest_assets.lake.files import write_files
+from clientnest_assets.models.artefact import FORM
 from clientnest_assets.partitions import Calendar, Window
 from clientnest_assets_tests.serving.served import installed
 
@@ -79,9 +80,11 @@ def activity_rows():
 
 
 CARD = {
+    "form": FORM,
     "fingerprint": "0123456789abcdef",
     "feature_set": {"name": "churn", "variant": "lean", "features": {"activity": ["sessions", "tier"]}},
-    "evaluated": {"rows_later": 1234, "metrics": {"model": {"mae": 0.25, "rows": 1234}}},
+    "evaluated": {"rows_later": 1234},
+    "metrics": {"model": {"mae": 0.25, "rows": 1234}},
 }
 """What of a model's card the catalogue reads."""
 

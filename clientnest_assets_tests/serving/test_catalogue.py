@@ -53,10 +53,10 @@ def test_every_set_is_shown_with_its_features(empty):
             assert all(f'href="/features/{view}#{feature}"' in page for feature in features)
 
 
-def test_the_front_page_leads_to_the_catalogue_the_docs_and_dagster(empty):
+def test_the_front_page_leads_to_the_catalogue_the_models_the_docs_and_dagster(empty):
     page = empty.page("/")
     assert re.findall(r'class="card" href="([^"]+)"', page) == [
-        "/features", "/dbt", "http://127.0.0.1:3000", "/api/v1/docs",
+        "/features", "/models", "/dbt", "http://127.0.0.1:3000", "/api/v1/docs",
     ]  # fmt: skip
 
 
@@ -114,8 +114,8 @@ def test_models_stand_beside_the_set_that_they_were_trained_on(stored):
     assert {each.name: each.models for each in found.view("activity").features} == {
         "sessions": ["churn_lean"], "ratio": [], "tier": ["churn_lean"],
     }  # fmt: skip
-    row = re.search(r"<tr><td><a [^>]*>models/churn_lean.*?</tr>", stored.page("/features/sets"), re.DOTALL)[0]
-    assert re.sub(r"<[^>]+>", " ", row).split() == ["models/churn_lean", "churn/lean", "2026-04-13", "1,234", "0.25"]
+    row = re.search(r'<tr><td><a href="/models/churn_lean">.*?</tr>', stored.page("/features/sets"), re.DOTALL)[0]
+    assert re.sub(r"<[^>]+>", " ", row).split() == ["churn_lean", "churn/lean", "2026-04-13", "1,234", "0.25"]
 
 
 def test_text_from_data_and_declarations_stays_text(stored):
