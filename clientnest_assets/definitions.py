@@ -12,16 +12,22 @@ from clientnest_assets.defs.change_capture import (
 )
 from clientnest_assets.defs.dbt import warehouse_models
 from clientnest_assets.defs.events import event_assets, event_jobs, event_sensors
+from clientnest_assets.defs.experiments import experiment_assets
 from clientnest_assets.defs.features import feature_assets
 from clientnest_assets.defs.jobs import jobs
 from clientnest_assets.defs.landing_folder import land_file_job, landing_folder_sensor
 from clientnest_assets.defs.maintenance import maintain_lake, maintenance_schedule
+from clientnest_assets.defs.model_comparison import comparison_asset
 from clientnest_assets.defs.models import model_assets
 from clientnest_assets.defs.online import online_assets, online_checks, online_jobs, online_schedules
+from clientnest_assets.defs.pages import with_pages
 from clientnest_assets.defs.partitions import Partitions
+from clientnest_assets.defs.performance import performance_assets, performance_jobs, performance_sensors
 from clientnest_assets.defs.platforms import platform_assets, platform_jobs, platform_schedules
+from clientnest_assets.defs.predictions import prediction_assets
 from clientnest_assets.defs.raw import raw_assets
 from clientnest_assets.defs.schedules import schedules
+from clientnest_assets.defs.tuning import tuning_assets
 from clientnest_assets.defs.warehouse import warehouse_assets
 from clientnest_assets.installation import Installation
 from clientnest_assets.warehouse.dbt import prepared_manifest
@@ -40,12 +46,25 @@ def build_definitions(installation: Installation) -> dg.Definitions:
             *warehouse_models(prepared_manifest(installation.home), partitions),
             *feature_assets(partitions),
             *online_assets(),
-            *model_assets(partitions),
+            *with_pages(
+                [
+                    *model_assets(partitions),
+                    comparison_asset(partitions),
+                    *prediction_assets(partitions),
+                    *performance_assets(partitions),
+                    *tuning_assets(partitions),
+                ],
+                installation,
+            ),
+            *experiment_assets(),
             *platform_assets(installation),
             *change_capture_assets(installation),
         ]
     running = installation.settings.schedules_run
-    daily_jobs, platforms = [*jobs(partitions), *event_jobs(partitions)], platform_jobs(installation)
+    daily_jobs, platforms = (
+        [*jobs(partitions), *event_jobs(partitions), *performance_jobs(partitions)],
+        platform_jobs(installation),
+    )
     capturing, publishing = change_capture_jobs(installation), online_jobs()
     publishing_schedules, publishing_sensors = online_schedules([*daily_jobs, *publishing], running=running)
     daily_schedules, daily_sensors = schedules(partitions, daily_jobs, running=running)
@@ -64,6 +83,7 @@ def build_definitions(installation: Installation) -> dg.Definitions:
             *daily_sensors,
             *publishing_sensors,
             *event_sensors(partitions, daily_jobs, running=running),
+            *performance_sensors(partitions, daily_jobs, running=running),
             landing_folder_sensor(running=running),
         ],
         resources={"installation": installation},

@@ -46,6 +46,7 @@ REQUIRED_OUTSIDE = {
 }
 DATABASES = ("app_database_url", "warehouse_url", "dagster_database_url")
 ONLINE_STORES = ("redis", "rediss")
+WEB_SCHEMES = ("http", "https")
 MINIMUM_KEY_LENGTH = 32
 STORE_OPTIONS = (
     "AWS_ACCESS_KEY_ID",
@@ -101,6 +102,8 @@ class Settings(BaseSettings):
     """The keys that senders of events may show, separated by commas: two while one replaces the other."""
     features_keys: SecretStr | None = None
     """The keys that readers of features may show, separated by commas: two while one replaces the other."""
+    web_url: str = "http://127.0.0.1:8000"
+    """Where people reach the pages: what Dagster shows of a model links there."""
     dagster_ui_url: str | None = None
     """Where pages link to for Dagster; by default port 3000 of the host that the page was asked from."""
     kafka_brokers: str | None = None
@@ -140,14 +143,7 @@ class Settings(BaseSettings):
 
     def _contradictions(self) -> list[str]:
         given = {name for name in REQUIRED_OUTSIDE if getattr(self, name)}
-        problems = _store_problems(os.environ)
-        if self.compute_logs_url and not self.compute_logs_url.startswith("s3://"):
-            problems.append(f"{PREFIX}COMPUTE_LOGS_URL must be s3://bucket/prefix, not {self.compute_logs_url!r}.")
-        if self.online_store_url and urlsplit(self.online_store_url).scheme not in ONLINE_STORES:
-            problems.append(
-                f"{PREFIX}ONLINE_STORE_URL must begin with redis:// or rediss://. Unset it, and the warehouse keeps the "
-                "newest features."
-            )
+        problems = [*_store_problems(os.environ), *self._wrong_addresses()]
         if self.is_embedded:
             problems += [
                 f"{_variable(name)} is set, but {PREFIX}ENVIRONMENT is {self.environment}, which runs its own services. "
@@ -176,6 +172,22 @@ class Settings(BaseSettings):
                 )
         if self.pseudonym_key and len(self.pseudonym_key.get_secret_value()) < MINIMUM_KEY_LENGTH:
             problems.append(f"{PREFIX}PSEUDONYM_KEY is shorter than {MINIMUM_KEY_LENGTH} characters.")
+        return problems
+
+    def _wrong_addresses(self) -> list[str]:
+        problems = []
+        if self.compute_logs_url and not self.compute_logs_url.startswith("s3://"):
+            problems.append(f"{PREFIX}COMPUTE_LOGS_URL must be s3://bucket/prefix, not {self.compute_logs_url!r}.")
+        if urlsplit(self.web_url).scheme not in WEB_SCHEMES:
+            problems.append(
+                f"{PREFIX}WEB_URL must begin with http:// or https://, such as https://analytics.example.com, not "
+                f"{self.web_url!r}."
+            )
+        if self.online_store_url and urlsplit(self.online_store_url).scheme not in ONLINE_STORES:
+            problems.append(
+                f"{PREFIX}ONLINE_STORE_URL must begin with redis:// or rediss://. Unset it, and the warehouse keeps the "
+                "newest features."
+            )
         return problems
 
 

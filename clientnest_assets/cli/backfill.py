@@ -32,7 +32,7 @@ def backfill(
         typer.Option(
             help=(
                 "Which assets, in Dagster's selection syntax: 'group:facts', 'key:\"models/engagement\"', "
-                "'+key:\"marts/daily_kpis\"' (with all upstream). Default: everything but models and predictions."
+                "'+key:\"marts/daily_kpis\"' (with all upstream). Default: everything but models and what hangs on them."
             )
         ),
     ] = None,
@@ -211,15 +211,23 @@ def report(done: list[Done], missing: dict[dg.AssetKey, list[str]]) -> bool:
     for each in done:
         for failure in each.failures:
             errors.print(f"[bold red]failed[/] {each.run}: {escape(failure)}")
+    checks: dict[str, list[str]] = {}
+    for each in done:
         for check in each.failed_checks:
-            errors.print(f"[yellow]check not passed[/] {each.run}: {escape(check)}")
+            checks.setdefault(check, []).extend(each.run.keys)
+    for check, partitions in checks.items():
+        errors.print(f"[yellow]check not passed[/] {escape(check)}{_span(partitions)}")
     for key, partitions in list(missing.items())[:SHOWN]:
-        shown = (
-            partitions[0] if len(partitions) == 1 else f"{partitions[0]} to {partitions[-1]}, {len(partitions)} in all"
-        )
-        errors.print(f"[bold red]not materialised[/] {key.to_user_string()}: {shown}")
+        errors.print(f"[bold red]not materialised[/] {key.to_user_string()}{_span(partitions)}")
     whole = not missing and all(each.succeeded for each in done)
     if done and whole:
         seconds = sum(each.seconds for each in done)
         console.print(f"all materialised: {sum(each.run.materialisations for each in done)} in {seconds:.0f} s")
     return whole
+
+
+def _span(partitions: list[str]) -> str:
+    """Which partitions something is about, if any."""
+    if len(partitions) < 2:
+        return "".join(f": {name}" for name in partitions)
+    return f": {partitions[0]} to {partitions[-1]}, {len(partitions)} in all"

@@ -1,12 +1,12 @@
-"""`clientnest demo`: a simulated company, every layer built, a model trained, a summary, and the pages to look at."""
+"""`clientnest demo`: a simulated company, every layer built, the models trained, a summary, and the pages to look at."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich.table import Table
@@ -28,12 +28,16 @@ from clientnest_assets.cli.up import (
     UiPortOption,
     WebPortOption,
     is_serving,
+    link_to_pages,
     require_free_ports,
     serve,
     stop_services,
 )
 from clientnest_assets.installation import LakeKind
 from clientnest_assets.partitions import monday
+
+if TYPE_CHECKING:
+    from clientnest_assets.models.store import NewestCard
 
 T = TypeVar("T")
 LakeOption = Annotated[
@@ -69,7 +73,7 @@ def demo(
     web_port: WebPortOption = WEB_PORT,
     home: HomeOption = None,
 ) -> None:
-    """See it all work: simulate a company, build every layer, train a model, and serve the pages.
+    """See it all work: simulate a company, build every layer, train the models, and serve the pages.
 
     Begins anew each time: what an earlier demo left in the same home is replaced. Refuses where files were imported.
 
@@ -81,6 +85,7 @@ def demo(
 
     clientnest demo --lake s3
     """
+    link_to_pages(web_port)
     session = Session.open(home)
     require_embedded(session)
     if is_serving(session):
@@ -138,12 +143,13 @@ def _mature_posts(session: Session, before: date) -> int:
 
 
 def _train(session: Session) -> bool:
-    """Trains on the last whole week and scores the days since; False where the story is too short for that.
+    """Trains at the ends of the last two whole weeks and scores the days since; False where the story is too short for that.
 
     Raises:
         CommandError: if a partition is not materialised.
     """
-    from clientnest_assets.models.engagement.spec import MIN_MATURE_POSTS
+    from clientnest_assets.models.engagement.spec import MIN_MATURE_POSTS, TASK
+    from clientnest_assets.models.promotion import champion_week
 
     span = session.installation.calendar.span()
     week_end = monday(span.end)
@@ -154,9 +160,13 @@ def _train(session: Session) -> bool:
             f"no model: fewer than {MIN_MATURE_POSTS} posts were a week old by {week_end}. Try more users or days."
         )
         return False
-    first = max(span.start, week_end - timedelta(days=1))
-    if not run_backfill(session, str(first), str(span.last_day), select=MODELS_AND_PREDICTIONS):
-        raise CommandError("the demo stopped: the model was not trained or did not predict, see above.")
+    # From the last day of the week before the last one: a model is in use from the day after its week on.
+    first = max(span.start, week_end - timedelta(days=8))
+    whole = run_backfill(session, str(first), str(span.last_day), select=MODELS_AND_PREDICTIONS)
+    if champion_week(session.installation.lake, TASK, span.end) is None:
+        raise CommandError("the demo stopped: no engagement model is in use, see above.")
+    if not whole:
+        console.print("Not every model was made, or is fit to be used, see above: without one nothing is predicted.")
     return True
 
 
@@ -181,23 +191,37 @@ def _summary(session: Session, clock: Clock, *, trained: bool) -> None:
     if trained:
         _model_scores(session)
     console.print("[bold]Look at[/]")
-    for what, name in (("Dagster UI", "ui"), ("warehouse docs", "docs"), ("warehouse", "warehouse"), ("lake", "lake")):
+    names = {"Dagster UI": "ui", "models": "models", "warehouse docs": "docs", "warehouse": "warehouse", "lake": "lake"}
+    for what, name in names.items():
         console.print(f"  {what:15} {without_password(found['urls'][name])}", soft_wrap=True)
     console.print("  (`clientnest status --json` tells the addresses with passwords, for programs)")
 
 
 def _model_scores(session: Session) -> None:
+    from clientnest_assets.cli.model_tables import problems_of, table_of, told_of_all
+    from clientnest_assets.models.engagement.spec import TASK
+    from clientnest_assets.models.store import newest_cards
+
+    lake = session.installation.lake
+    cards = newest_cards(lake)
+    if TASK in cards and not cards[TASK].problem:
+        _engagement_scores(session, cards)
+    told = told_of_all(lake, session.installation.calendar.now().date())
+    every = table_of(told)
+    every.title, every.title_justify = "Every model, judged on later examples", "left"
+    console.print(every)
+    for line in problems_of(told):
+        console.print(line, highlight=False)
+
+
+def _engagement_scores(session: Session, cards: Mapping[str, NewestCard]) -> None:
     from clientnest_assets.features.sets import variants
     from clientnest_assets.models.engagement.evaluation import explained_share
     from clientnest_assets.models.engagement.spec import NAIVE_RULES, TASK
-    from clientnest_assets.models.store import evaluation_rows, newest
+    from clientnest_assets.models.store import evaluation_rows
     from clientnest_assets.simulation.truth import read_posts
 
-    lake = session.installation.lake
-    found = newest(lake, TASK, session.installation.calendar.today())
-    if found is None:
-        return
-    week, artefact = found
+    week = cards[TASK].week
     scores = Table(
         "on later posts",
         "mean error of log",
@@ -206,15 +230,17 @@ def _model_scores(session: Session) -> None:
         title_justify="left",
         box=None,
     )
-    measured = dict(artefact.card["evaluated"]["metrics"])
+    measured = dict(cards[TASK].metrics)
     for features in variants(TASK)[1:]:
-        other = newest(lake, features.task, session.installation.calendar.today())
-        if other is not None and other[0] == week:
-            measured[f"model, feature set {features.variant}"] = other[1].card["evaluated"]["metrics"]["model"]
+        beside = cards.get(features.task)
+        if beside and beside.week == week and not beside.problem:
+            measured[f"model, feature set {features.variant}"] = beside.metrics["model"]
     for name, metrics in measured.items():
         scores.add_row(NAIVE_RULES.get(name, name), *(_figure(metrics[each]) for each in ("mae", "spearman")))
     console.print(scores)
-    share = explained_share(evaluation_rows(lake, TASK, week), read_posts(session.installation.truth))
+    share = explained_share(
+        evaluation_rows(session.installation.lake, TASK, week), read_posts(session.installation.truth)
+    )
     console.print(f"share of the explainable variance, against the world's truth: [bold]{share['share']:.0%}[/]")
 
 

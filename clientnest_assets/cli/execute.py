@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dagster as dg
@@ -38,6 +38,7 @@ class Done:
     seconds: float
     failures: tuple[str, ...]
     failed_checks: tuple[str, ...]
+    unmade: frozenset[dg.AssetKey] = frozenset()
 
 
 @contextmanager
@@ -55,11 +56,15 @@ def exclusively(session: Session) -> Iterator[None]:
 def execute(
     session: Session, runs: Sequence[PlannedRun], *, command: str, config: dict[str, Any] | None = None
 ) -> list[Done]:
-    """Runs them in order. After a stage with a failure the later stages are not begun: their inputs are not whole."""
+    """Runs them in order. Of later stages nothing is made that hangs on what failed: its inputs are not whole.
+
+    A week that failed holds no days back: each is made of what was there when it began, and again once the week is made.
+    """
     done: list[Done] = []
     if not runs:
         return done
     job = session.definitions.resolve_implicit_global_asset_job_def()
+    graph = session.definitions.resolve_asset_graph()
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -70,14 +75,16 @@ def execute(
     )
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("", total=sum(run.materialisations for run in runs))
-        failed_stage: int | None = None
         for run in runs:
-            if failed_stage is not None and run.stage > failed_stage:
-                break
-            finished = _execute_one(session.instance, job, run, command, config or {}, progress, task)
-            done.append(finished)
-            if not finished.succeeded:
-                failed_stage = run.stage
+            unmade = frozenset[dg.AssetKey]().union(*(each.unmade for each in done if each.run.stage < run.stage))
+            lost = {
+                key for key in unmade if not isinstance(graph.get(key).partitions_def, dg.WeeklyPartitionsDefinition)
+            }
+            held = dg.AssetSelection.assets(*lost).downstream().resolve(graph) if lost else frozenset()
+            assets = tuple(key for key in run.assets if key not in held)
+            if assets:
+                begun = replace(run, assets=assets)
+                done.append(_execute_one(session.instance, job, begun, command, config or {}, progress, task))
     return done
 
 
@@ -94,6 +101,8 @@ def _execute_one(
     before = progress.tasks[0].completed
     failures: list[str] = []
     checks: list[str] = []
+    made: set[dg.AssetKey] = set()
+    unfit: set[dg.AssetKey] = set()
 
     def notice(entry: dg.EventLogEntry) -> None:
         event = entry.dagster_event
@@ -103,10 +112,14 @@ def _execute_one(
             progress.update(task, description=f"{run} · {event.step_key}")
         elif event.event_type is DagsterEventType.ASSET_MATERIALIZATION:
             progress.advance(task)
+            if event.asset_key:
+                made.add(event.asset_key)
         elif event.event_type is DagsterEventType.STEP_FAILURE:
             failures.append(_failure(event))
         elif event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION:
             evaluation = event.asset_check_evaluation_data
+            if not evaluation.passed and evaluation.blocking and evaluation.severity is dg.AssetCheckSeverity.ERROR:
+                unfit.add(evaluation.asset_key)
             # Of a window the results of its days are in the description of the whole.
             if not evaluation.passed and evaluation.partition is None:
                 told = (evaluation.asset_key.to_user_string(), evaluation.check_name, evaluation.description)
@@ -124,7 +137,8 @@ def _execute_one(
         raise_on_error=False,
     )
     progress.update(task, completed=before + run.materialisations)
-    return Done(run, run_id, result.success, time.monotonic() - started, tuple(failures), tuple(checks))
+    unmade = frozenset() if result.success else (frozenset(run.assets) - made) | unfit
+    return Done(run, run_id, result.success, time.monotonic() - started, tuple(failures), tuple(checks), unmade)
 
 
 def _failure(event: dg.DagsterEvent) -> str:

@@ -18,6 +18,7 @@ from clientnest_assets.cli.features import features
 from clientnest_assets.cli.import_ import import_file
 from clientnest_assets.cli.land import land
 from clientnest_assets.cli.maintain import maintain
+from clientnest_assets.cli.models import models
 from clientnest_assets.cli.quarantine import quarantine
 from clientnest_assets.cli.query import sql, warehouse
 from clientnest_assets.cli.rebuild import rebuild
@@ -43,7 +44,7 @@ cli = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help=(
         "ClientNest's analytics platform, from source rows to predictions.\n\n"
-        "Begin with [bold]clientnest demo[/]: a simulated company, every layer built, a model trained, and the pages "
+        "Begin with [bold]clientnest demo[/]: a simulated company, every layer built, the models trained, and the pages "
         "to look at. Then [bold]status[/] tells what is there and where, and [bold]sql[/] and [bold]warehouse[/] ask "
         "questions. All state of the embedded default is in one folder, see --home."
     ),
@@ -72,9 +73,11 @@ cli.command(rich_help_panel=FILLING)(rebuild)
 cli.add_typer(quarantine, name="quarantine", rich_help_panel=FILLING)
 cli.command(rich_help_panel=ASKING)(status)
 cli.add_typer(features, name="features", rich_help_panel=ASKING)
+cli.add_typer(models, name="models", rich_help_panel=ASKING)
 cli.command(rich_help_panel=ASKING)(sql)
 cli.command(rich_help_panel=ASKING)(warehouse)
-for _command in (*cli.registered_commands, *features.registered_commands, *quarantine.registered_commands):
+_groups = (cli, features, models, quarantine)
+for _command in (command for group in _groups for command in group.registered_commands):
     _command.help = _flowing(_command.callback.__doc__ if _command.callback else None)
 
 

@@ -205,7 +205,7 @@ class Planner:
             return self._failed(key, names, planned)
         # A day before the window is made again, never for the first time.
         behind = self._days_behind(key) & own.keys()
-        followed = {name for parent in self._daily_parents(key) for name in planned.get(parent, ())} & own.keys()
+        followed = {name for parent in self._parents_of_a_kind(key) for name in planned.get(parent, ())} & own.keys()
         names = sorted({*names, *behind, *followed})
         stale = behind | self._stale(key, names, planned)
         return [
@@ -218,7 +218,7 @@ class Planner:
     def _failed(self, key: dg.AssetKey, names: list[str], planned: Mapping[dg.AssetKey, set[str]]) -> list[str]:
         """Those of the partitions whose latest attempt failed, and those that hang on what is planned."""
         statuses = self._instance.get_status_by_partition(key, names, self._partitions(key)) or {}
-        own, parents = self._ids(key), self._daily_parents(key)
+        own, parents = self._ids(key), self._parents_of_a_kind(key)
         found = {name for name in names if statuses.get(name) is AssetPartitionStatus.FAILED}
         found |= self._stale(key, names, planned, by_plan_alone=True) & (
             own.keys() | {name for parent in parents for name in planned.get(parent, ())}
@@ -255,7 +255,7 @@ class Planner:
         ahead, back = (timedelta(days=int(tags.get(tag, "") or "0")) for tag in (LOOKS_AHEAD, LOOKS_BACK))
         is_history = tags.get(LOOKS_BACK) == ""
         own, stale = self._ids(key), set()
-        for parent in self._daily_parents(key):
+        for parent in self._parents_of_a_kind(key):
             made = {} if by_plan_alone else self._ids(parent)
             moments: dict[Any, float] = {**made, **dict.fromkeys(planned.get(parent, ()), math.inf)}
             days = sorted(moments)
@@ -266,6 +266,23 @@ class Planner:
                 first, end = bisect_left(days, str(day - back)), bisect_right(days, str(day + ahead))
                 read = newest[end - 1 : end] if is_history else ids[first:end]
                 if max(read, default=0) > own.get(name, 0):
+                    stale.add(name)
+        return stale | self._behind_a_week(key, names, planned, by_plan_alone=by_plan_alone)
+
+    def _behind_a_week(
+        self, key: dg.AssetKey, names: list[str], planned: Mapping[dg.AssetKey, set[str]], *, by_plan_alone: bool
+    ) -> set[str]:
+        """Those of a daily asset's partitions that are older than a week that was over when they began, or that is planned."""
+        own, stale = self._ids(key), set()
+        parents = [] if self._is_weekly(key) else filter(self._is_weekly, self._graph.get(key).parent_keys)
+        for parent in parents:
+            made = {} if by_plan_alone else self._ids(parent)
+            moments: dict[Any, float] = {**made, **dict.fromkeys(planned.get(parent, ()), math.inf)}
+            weeks = sorted(moments)
+            newest = list(accumulate((moments[week] for week in weeks), max))
+            for name in names:
+                end = bisect_right(weeks, str(date.fromisoformat(name) - WEEK))
+                if max(newest[end - 1 : end], default=0) > own.get(name, 0):
                     stale.add(name)
         return stale
 
@@ -289,10 +306,10 @@ class Planner:
             return run is not None and run.status is dg.DagsterRunStatus.FAILURE
         return False
 
-    def _daily_parents(self, key: dg.AssetKey) -> set[dg.AssetKey]:
-        """The daily assets a daily asset is made from, seen through views between them."""
+    def _parents_of_a_kind(self, key: dg.AssetKey) -> set[dg.AssetKey]:
+        """The daily assets a daily asset is made from, seen through views between them; of a weekly one, the weekly ones."""
         if self._is_weekly(key):
-            return set()
+            return {parent for parent in self._graph.get(key).parent_keys if self._is_weekly(parent)}
         looks_back = LOOKS_BACK in self._graph.get(key).tags
         found: set[dg.AssetKey] = set()
         seen: set[dg.AssetKey] = set()

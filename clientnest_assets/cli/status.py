@@ -49,6 +49,7 @@ def collect(session: Session) -> dict[str, Any]:
             "api": f"http://127.0.0.1:{web}/api/v1",
             "docs": f"http://127.0.0.1:{web}/dbt",
             "features": f"http://127.0.0.1:{web}/features",
+            "models": f"http://127.0.0.1:{web}/models",
             "events": f"http://127.0.0.1:{web}{EVENTS}",
         },
         "events_keys": installation.events_keys,

@@ -80,6 +80,7 @@ def serve(session: Session, *, ui_port: int, web_port: int, schedules: bool = Fa
         os.environ[f"{PREFIX}SCHEDULES"] = "true"
     addresses = {"dagster": f"http://127.0.0.1:{ui_port}", "web": f"http://127.0.0.1:{web_port}"}
     os.environ.setdefault(f"{PREFIX}DAGSTER_UI_URL", addresses["dagster"])
+    link_to_pages(web_port)
     python = sys.executable
     commands = {
         "dagster": [
@@ -98,7 +99,7 @@ def serve(session: Session, *, ui_port: int, web_port: int, schedules: bool = Fa
             _wait_until_ready(name, f"{address}/server_info" if name == "dagster" else address, processes[name])
         console.print(f"[bold]Dagster UI[/]  {addresses['dagster']}")
         console.print(
-            f"[bold]Pages[/]       {addresses['web']}  (/dbt: the warehouse's docs, /features: the catalogue)"
+            f"[bold]Pages[/]       {addresses['web']}  (/models, /features: the catalogue, /dbt: the warehouse's docs)"
         )
         console.print(f"[bold]Events[/]      POST {addresses['web']}{EVENTS}  (key: `clientnest status --json`)")
         console.print("Ctrl-C stops everything.")
@@ -109,6 +110,11 @@ def serve(session: Session, *, ui_port: int, web_port: int, schedules: bool = Fa
                         f"{name} ended by itself with code {process.returncode}; see its last lines above."
                     )
             time.sleep(0.5)
+
+
+def link_to_pages(web_port: int) -> None:
+    """Has what is materialised from here on link to the pages on the port, where no address is set."""
+    os.environ.setdefault(f"{PREFIX}WEB_URL", f"http://127.0.0.1:{web_port}")
 
 
 def is_serving(session: Session) -> bool:

@@ -116,6 +116,8 @@ def _step(
         seen = current_snapshot(url) if window else ""
         built = dbt.build(installation.home, url, [*selected, *asked], window)
         yield from results(context, built, selected, asked, manifest, lineage, url, window)
+        for test, missing in built.waiting.items():
+            context.log.info("%s waits for %s to be built", nodes[test]["name"], ", ".join(missing))
         if window:
             # Once Dagster knows: killed before, these days are as far behind as they were, and what hangs on them follows.
             note_builds(url, (nodes[model]["name"] for model in built.sound), window, seen)

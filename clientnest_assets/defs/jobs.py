@@ -9,8 +9,9 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from clientnest_assets.defs.dbt import DIMENSIONS, FACTS, INTERMEDIATE, LAYERS, MARTS, REFERENCE, STAGING
 from clientnest_assets.defs.events import ROLLUPS
-from clientnest_assets.defs.models import MODELS, PREDICTIONS
+from clientnest_assets.defs.models import MODELS_GROUP
 from clientnest_assets.defs.partitions import WINDOWED, Partitions
+from clientnest_assets.defs.predictions import PREDICTIONS
 
 REFRESH, LAND, CLOSE, CORRECT, PREDICT, TRAIN = (
     "refresh_today",
@@ -55,7 +56,7 @@ def jobs(partitions: Partitions) -> list[UnresolvedAssetJobDefinition]:
         ),
         daily(
             CLOSE,
-            groups(FACTS, "features", MARTS, "docs") | after_facts,
+            groups(FACTS, "features", MARTS, "experiments", "docs") | after_facts,
             "The days that newly landed rows may still change: facts, features, marts and the docs site.",
         ),
         daily(
@@ -64,12 +65,12 @@ def jobs(partitions: Partitions) -> list[UnresolvedAssetJobDefinition]:
             windowed | after_facts | groups("features"),
             "Days long closed that a late or restated row is about: facts, features and marts by day.",
         ),
-        daily(PREDICT, groups(PREDICTIONS), "The scores of the posts that wait at the day's end."),
+        daily(PREDICT, groups(PREDICTIONS), "What the models in use say of the day."),
         dg.define_asset_job(
             TRAIN,
-            groups(MODELS),
+            groups(MODELS_GROUP),
             partitions_def=partitions.weekly,
-            description="Every model, for one week.",
+            description="Every model, for one week, and whether it is put in use.",
             tags=RETRY_FAILED_ONLY,
         ),
     ]

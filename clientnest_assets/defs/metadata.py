@@ -1,4 +1,4 @@
-"""Frames and figures as Dagster's UI shows them. What they hold is the assets' business."""
+"""Frames, figures and links to pages as Dagster's UI shows them. What they hold is the assets' business."""
 
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import polars as pl
 
+from clientnest_assets.installation import Installation
 from clientnest_assets.models.figures import markdown
 
 if TYPE_CHECKING:
@@ -31,7 +32,20 @@ def picture(figure: "Figure", words: str) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(markdown(figure, words))
 
 
+def page(installation: Installation, *path: object) -> dict[str, dg.UrlMetadataValue]:
+    """The entry that leads to a page of the product, by the parts of its path."""
+    return {"page": address_of(installation, *path)}
+
+
+def address_of(installation: Installation, *path: object) -> dg.UrlMetadataValue:
+    """Where people reach a page of the product."""
+    pages = installation.settings.web_url.rstrip("/")
+    return dg.MetadataValue.url("/".join(map(str, (pages, *path))))
+
+
 def _cell(value: Any) -> Any:
     if isinstance(value, float):
         return round(value, DIGITS)
+    if isinstance(value, list):
+        return "; ".join(" ".join(map(str, each.values())) if isinstance(each, dict) else str(each) for each in value)
     return value.isoformat() if isinstance(value, (date, datetime)) else value

@@ -1,294 +1,283 @@
-"""Models and their predictions: the engagement model by week, the scores of waiting posts by day."""
+"""Models as assets: each trained by week, and promoted by week. What they predict is in `predictions.py`."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 import polars as pl
 
-from clientnest_assets.contracts import DAY
-from clientnest_assets.defs.dbt import DIMENSIONS, FACTS
 from clientnest_assets.defs.features import feature_key
-from clientnest_assets.defs.metadata import table
-from clientnest_assets.defs.partitions import CHUNKED, ONE_BY_ONE, Partitions, looking_back, window_of
+from clientnest_assets.defs.metadata import page, picture, table
+from clientnest_assets.defs.partitions import ONE_BY_ONE, Partitions, earlier_by, window_of
 from clientnest_assets.defs.raw import OWNERS
-from clientnest_assets.features.sets import FeatureSet, feature_set, variants
-from clientnest_assets.features.store import stored_rows
-from clientnest_assets.features.training import training_dataset
-from clientnest_assets.features.view import MOMENT, FeatureView
+from clientnest_assets.features.sets import FeatureSet
+from clientnest_assets.features.training import rebuild, training_dataset
+from clientnest_assets.features.upstream import Inputs
 from clientnest_assets.installation import Installation
-from clientnest_assets.lake import with_fresh_input
-from clientnest_assets.models import store
+from clientnest_assets.models import promotion, store
 from clientnest_assets.models.artefact import Artefact
-from clientnest_assets.models.engagement import plots, scoring, spec
-from clientnest_assets.models.engagement.comparison import better_than_standard, compare
-from clientnest_assets.models.engagement.dataset import FeatureFrames, labelled_requests, request_rows, with_features
-from clientnest_assets.models.engagement.training import Training, train
-from clientnest_assets.models.figures import markdown
-from clientnest_assets.partitions import Window
-from clientnest_assets.warehouse.read import read_table
+from clientnest_assets.models.errors import ForeignModelError, NotEnoughDataError
+from clientnest_assets.models.features import views_of
+from clientnest_assets.models.model import MODEL, Model, Trained, Training
+from clientnest_assets.models.page import model_page
+from clientnest_assets.models.registry import MODELS
+from clientnest_assets.partitions import ONE_DAY, Window
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-MODELS, PREDICTIONS = "models", "predictions"
-BEATS_NAIVE_RULES, STANDARD_IS_BEST = "beats_naive_rules", "standard_is_best"
-
-POSTS = {
-    "post_id": pl.Int64(),
-    "user_id": pl.Int64(),
-    "account_id": pl.Int64(),
-    "platform": pl.String(),
-    "created_at": MOMENT,
-    "scheduled_at": MOMENT,
-    "planned_at": MOMENT,
-    "author_timezone": pl.String(),
-}
-OUTCOMES = {"post_id": pl.Int64(), "mature_at": MOMENT, "mature_engagement_score": pl.Int64()}
-PREDICTIONS_SCHEMA = pl.Schema(
-    {**scoring.PREDICTION_SCHEMA, "planned_at": MOMENT, "model_week": pl.Date(), DAY: pl.Date()}
+MODELS_GROUP = "models"
+NO_MODEL = "none"
+BEATS_NAIVE_RULES, FINDINGS, PROMOTED, HAS_CHAMPION = (
+    "beats_naive_rules",
+    "findings",
+    "challenger_promoted",
+    "has_champion",
 )
 
 
 def model_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
-    """The models and what they predict."""
+    """Each model, and each of its variants, by week; and of each the promotion."""
     return [
-        *(_engagement_model(features, partitions) for features in variants(spec.TASK)),
-        _engagement_comparison(partitions),
-        _engagement_predictions(partitions),
+        *(_model_asset(model, features, partitions) for model in MODELS.values() for features in sets_of(model)),
+        *(_promotion_asset(model, partitions) for model in MODELS.values()),
     ]
 
 
-def model_key(features: FeatureSet) -> dg.AssetKey:
-    """The asset key of the model that a feature set is for."""
-    return dg.AssetKey([MODELS, features.task])
+def sets_of(model: Model) -> tuple[FeatureSet | None, ...]:
+    """The feature sets that a model is trained on, a model each; none is one too."""
+    return model.feature_sets or (None,)
 
 
-def _engagement_model(features: FeatureSet, partitions: Partitions) -> dg.AssetsDefinition:
-    key = model_key(features)
+def task_of(model: Model, features: FeatureSet | None) -> str:
+    """Under which name a variant is kept."""
+    return features.task if features else model.name
+
+
+def model_key(model: Model, features: FeatureSet | None = None) -> dg.AssetKey:
+    """The asset key of a model; without a set, of its standard variant."""
+    return dg.AssetKey([MODELS_GROUP, task_of(model, features)])
+
+
+def promotion_key(model: Model) -> dg.AssetKey:
+    """The asset key of a model's promotions."""
+    return dg.AssetKey([MODELS_GROUP, f"{model.name}_promotion"])
+
+
+def inputs_of(model: Model, installation: Installation, window: Window) -> Inputs:
+    """What the model reads of the warehouse, up to the window's end."""
+    return {each.table: each.read(installation.lake, installation.warehouse_url, window) for each in model.inputs}
+
+
+def _model_asset(model: Model, features: FeatureSet | None, partitions: Partitions) -> dg.AssetsDefinition:
+    key = model_key(model, features)
 
     @dg.asset(
         key=key,
         deps=[
-            dg.AssetKey([DIMENSIONS, "dim_post"]),
-            dg.AssetKey([FACTS, "fact_posts"]),
-            *(feature_key(view) for view in features.views),
+            *(dg.AssetKey([each.layer, each.table]) for each in model.inputs),
+            *(feature_key(view) for view in (features.views if features else ())),
         ],
         partitions_def=partitions.weekly,
         backfill_policy=ONE_BY_ONE,
-        group_name=MODELS,
+        group_name=MODELS_GROUP,
         owners=OWNERS,
-        kinds={"lightgbm"},
-        code_version="2",
-        description=(
-            "Predicts a post's mature engagement_score from what is known when it is written. Trained each week on "
-            "the posts whose engagement was mature before the week's end, measured on the later fifth of them.\n\n"
-            f"Feature set {features.full_name}: {features.description}"
+        kinds={"lightgbm"} if model.has_trees else {"polars"},
+        code_version=model.code_version,
+        description="\n\n".join(
+            filter(
+                None,
+                (
+                    model.description,
+                    f"Predicts {model.label}. {model.split}",
+                    f"Feature set {features.full_name}: {features.description}" if features else "",
+                ),
+            )
         ),
-        metadata={"feature_set": {view: list(names) for view, names in features.features.items()}},
+        metadata={
+            "entity": ", ".join(model.entity),
+            "objective": model.objective,
+            "naive_rules": dict(model.naive_rules),
+            **({"feature_set": {view: list(names) for view, names in features.features.items()}} if features else {}),
+        },
         check_specs=[
             dg.AssetCheckSpec(
                 BEATS_NAIVE_RULES,
                 asset=key,
-                description="On later posts: lower mean error and higher rank correlation than each naive rule.",
-            )
+                description=f"On later examples: better than each naive rule in {', '.join(model.gate.beats)}.",
+            ),
+            dg.AssetCheckSpec(
+                FINDINGS, asset=key, description="Whatever else was looked at on later examples is as it has to be."
+            ),
         ],
     )
-    def engagement(
-        context: dg.AssetExecutionContext, installation: dg.ResourceParam[Installation]
-    ) -> dg.MaterializeResult:
+    def train(context: dg.AssetExecutionContext, installation: dg.ResourceParam[Installation]) -> dg.MaterializeResult:
         week = window_of(context)
-        requests = labelled_requests(*_posts_and_outcomes(installation), until=week.end_at)
-        data = training_dataset(installation.lake, features.task, week.start, requests, features)
-        training = train(data.rows, features, until=week.end_at, data=data.record)
-        report = plots.report_html(training.artefact, training.evaluation)
-        location = store.keep(
-            installation.lake,
-            features.task,
-            week.start,
-            training.artefact,
-            training.evaluation.predictions,
-            {"report.html": report.encode()},
-        )
+        task = task_of(model, features)
+        examples = model.examples(inputs_of(model, installation, week), week.end_at)
+        data = training_dataset(installation.lake, task, week.start, examples, features or ())
+        try:
+            trained = model.train(Training(data.rows, features, week.end_at, data.record))
+        except NotEnoughDataError as error:
+            store.forget(installation.lake, task, week.start)
+            return _without_model(week, str(error))
+        store.keep(installation.lake, week.start, trained.artefact, trained.evaluated)
+        content = model_page(model, trained, week.start)
+        location = store.keep_pages(installation.lake, task, week.start, {store.PAGE_FILE: content.encode()})
         return dg.MaterializeResult(
-            metadata={**_training_metadata(training), "window": str(week), "location": location},
-            check_results=[
-                dg.AssetCheckResult(
-                    passed=training.evaluation.beats_naive_rules,
-                    check_name=BEATS_NAIVE_RULES,
-                    severity=dg.AssetCheckSeverity.WARN,
-                    metadata={"metrics": table(training.evaluation.metrics_table())},
-                )
-            ],
+            # The same model trained once more is no reason to make anything of it again.
+            data_version=dg.DataVersion(trained.artefact.version),
+            metadata={
+                **page(installation, "models", task, week.start),
+                "model_version": trained.artefact.version,
+                "rows_trained": data.rows.height,
+                "rows_evaluated": trained.evaluated.height,
+                "metrics": table(_metrics(model, trained)),
+                "window": str(week),
+                "location": location,
+                **{
+                    f"plot_{section.title.lower().replace(' ', '_')}": picture(section.figure, section.title)
+                    for section in trained.sections
+                    if section.figure is not None
+                },
+            },
+            check_results=_checks(model, trained),
         )
 
-    return engagement
+    return train
 
 
-def _engagement_comparison(partitions: Partitions) -> dg.AssetsDefinition:
-    sets = variants(spec.TASK)
-    key = dg.AssetKey([MODELS, f"{spec.TASK}_comparison"])
+def _without_model(week: Window, why: str) -> dg.MaterializeResult:
+    """A week that has no model, because there is too little to learn from. That is told, and is no failure."""
+    return dg.MaterializeResult(
+        metadata={"model_version": NO_MODEL, "why": why, "window": str(week)},
+        check_results=[
+            dg.AssetCheckResult(
+                passed=False, check_name=name, severity=dg.AssetCheckSeverity.WARN, metadata={"not_trained": why}
+            )
+            for name in (BEATS_NAIVE_RULES, FINDINGS)
+        ],
+    )
+
+
+def _metrics(model: Model, trained: Trained) -> pl.DataFrame:
+    names = [each.name for each in model.metrics]
+    return pl.DataFrame(
+        [{"predictor": name, **{each: told.get(each) for each in names}} for name, told in trained.metrics.items()],
+        schema={"predictor": pl.String(), **dict.fromkeys(names, pl.Float64())},
+    )
+
+
+def _checks(model: Model, trained: Trained) -> list[dg.AssetCheckResult]:
+    not_beaten = list(promotion.naive_rules_not_beaten(model, trained.metrics))
+    failed = [each for each in trained.findings if not each.passed]
+    return [
+        dg.AssetCheckResult(
+            passed=not not_beaten,
+            check_name=BEATS_NAIVE_RULES,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={
+                "not_beaten": not_beaten,
+                **{name: value for name, value in trained.metrics[MODEL].items() if value is not None},
+            },
+        ),
+        dg.AssetCheckResult(
+            passed=not failed,
+            check_name=FINDINGS,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={each.name: each.words for each in trained.findings},
+        ),
+    ]
+
+
+def _promotion_asset(model: Model, partitions: Partitions) -> dg.AssetsDefinition:
+    key = promotion_key(model)
+    features = sets_of(model)[0]
 
     @dg.asset(
         key=key,
-        deps=[model_key(each) for each in sets],
+        # What was decided before decides what there is to be compared with: one week after the other.
+        deps=[model_key(model, features), dg.AssetDep(key, partition_mapping=earlier_by(1))],
         partitions_def=partitions.weekly,
         backfill_policy=ONE_BY_ONE,
-        group_name=MODELS,
+        group_name=MODELS_GROUP,
         owners=OWNERS,
         kinds={"polars"},
         code_version="1",
         description=(
-            "The engagement models of a week side by side, one for each feature set: the same posts to learn from, the "
-            "same later posts to be measured on."
+            "Whether the model of the week takes the place of the one in use: it has to beat the naive rules, all that was "
+            "looked at has to be as it should, and trained as far as the champion was it may lose to the champion on what came "
+            f"after by at most {model.gate.margin:.0%}. Otherwise the champion stays."
         ),
         check_specs=[
             dg.AssetCheckSpec(
-                STANDARD_IS_BEST,
+                HAS_CHAMPION,
                 asset=key,
-                description="No other variant has a lower mean error than the standard one beyond chance.",
-            )
+                description="There is a model fit to be used: without one nothing is predicted.",
+                blocking=True,
+            ),
+            dg.AssetCheckSpec(PROMOTED, asset=key, description="The model of the week is the one in use."),
         ],
     )
-    def engagement_comparison(
+    def promote(
         context: dg.AssetExecutionContext, installation: dg.ResourceParam[Installation]
     ) -> dg.MaterializeResult:
-        week = window_of(context)
-        comparison = compare(
-            {each.variant: store.evaluation_rows(installation.lake, each.task, week.start) for each in sets}
-        )
-        page = plots.comparison_html(str(week.start), sets, comparison)
-        location = store.keep_pages(installation.lake, key.path[-1], week.start, {"report.html": page.encode()})
-        better = better_than_standard(comparison)
+        week, lake = window_of(context), installation.lake
+        told: dict[str, Any] = {"window": str(week)}
+        try:
+            before = promotion.champion(lake, model.name, week.last_day)
+        except ForeignModelError as error:
+            # What cannot be read predicts nothing: a fit challenger must be able to take its place.
+            before, told["champion_damaged"] = None, str(error)
+        told["champion_before"] = before[1].version if before else NO_MODEL
+        promoted, reasons = False, ["the week has no model: too little to learn from"]
+        if week.start in store.trained_weeks(lake, model.name):
+            challenger = store.read_model(lake, model.name, week.start)
+            decision = promotion.manual_decision(lake, model.name, week.start)
+            if decision is None:
+                learned = (
+                    Training(rebuild(lake, challenger.card["data"]).rows, features, week.end_at) if before else None
+                )
+                decision = promotion.decide(model, challenger, before[1] if before else None, learned)
+                promotion.keep_decision(lake, model.name, week.start, decision)
+            promoted, reasons = decision.is_in_use, list(decision.reasons)
+            told |= {"challenger": challenger.version, **_compared(decision)}
+        in_use = promotion.champion(lake, model.name, week.last_day + ONE_DAY)
+        champion, unfit = (in_use[1].version, _unfit(in_use[1])) if in_use else (NO_MODEL, "there is none")
         return dg.MaterializeResult(
             metadata={
-                "comparison": table(comparison),
-                "features": {each.variant: len(each.columns) for each in sets},
-                "window": str(week),
-                "location": location,
+                **page(installation, "models", model.name),
+                **told,
+                "champion": champion,
+                "promoted": promoted,
+                "reasons": reasons,
             },
             check_results=[
                 dg.AssetCheckResult(
-                    passed=not better,
-                    check_name=STANDARD_IS_BEST,
+                    passed=unfit is None,
+                    check_name=HAS_CHAMPION,
+                    # Where nothing can be learned yet nothing is wrong: predictions are empty until there is more.
+                    severity=dg.AssetCheckSeverity.ERROR if "challenger" in told else dg.AssetCheckSeverity.WARN,
+                    metadata={"champion": champion, "unfit": unfit or "no", "reasons": reasons},
+                ),
+                dg.AssetCheckResult(
+                    passed=promoted,
+                    check_name=PROMOTED,
                     severity=dg.AssetCheckSeverity.WARN,
-                    metadata={"better": better},
-                )
+                    metadata={"reasons": reasons},
+                ),
             ],
         )
 
-    return engagement_comparison
+    return promote
 
 
-def _engagement_predictions(partitions: Partitions) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=[PREDICTIONS, spec.TASK],
-        deps=[
-            # The newest week that is over: the day's own week is not.
-            dg.AssetDep(model_key(feature_set(spec.TASK)), partition_mapping=looking_back(1)),
-            dg.AssetKey([DIMENSIONS, "dim_post"]),
-            *(feature_key(view) for view in feature_set(spec.TASK).views),
-        ],
-        partitions_def=partitions.daily,
-        backfill_policy=CHUNKED,
-        group_name=PREDICTIONS,
-        owners=OWNERS,
-        kinds={"lightgbm", "deltalake"},
-        code_version="1",
-        description=(
-            "One row per day and post that waits at the day's end to be published: the expected engagement_score by the "
-            "newest model of a week that was over by then."
-        ),
-    )
-    def engagement(
-        context: dg.AssetExecutionContext, installation: dg.ResourceParam[Installation]
-    ) -> dg.MaterializeResult:
-        window = window_of(context)
-        models = {day: store.newest(installation.lake, spec.TASK, day) for day in window.days()}
-        views = {view for found in models.values() if found for view in scoring.views_of(found[1])}
-        posts, outcomes = _posts_and_outcomes(installation)
-        features = _stored(installation, views)
-        known = _Known(
-            planned=posts.select("post_id", "created_at", "scheduled_at", "planned_at"),
-            requests=request_rows(posts),
-            past=with_features(labelled_requests(posts, outcomes, until=window.end_at), features),
-            features=features,
-        )
-        scored = [_predictions_of_day(day, model, known) for day, model in models.items()]
-        rows = pl.concat([pl.DataFrame(schema=PREDICTIONS_SCHEMA), *scored])
-        kept = installation.lake.table(PREDICTIONS, spec.TASK, PREDICTIONS_SCHEMA, partition_by=(DAY,))
-        commit = with_fresh_input(lambda: kept.replace_window(kept.open(), rows, window, allow_empty=True))
-        return dg.MaterializeResult(
-            metadata={
-                "window": str(window),
-                "rows": rows.height,
-                "models": rows["model_version"].unique().sort().to_list(),
-                "days_without_a_model": sum(frame.is_empty() for frame in scored),
-                "delta_version": commit.version,
-                "sample": table(rows.sort(DAY, "post_id").tail(10)),
-            }
-        )
-
-    return engagement
+def _unfit(champion: Artefact) -> str | None:
+    """Why a model cannot be used any more, though it was promoted; None if it can."""
+    try:
+        views_of(champion)
+    except ForeignModelError as error:
+        return str(error)
+    return None
 
 
-@dataclass(frozen=True)
-class _Known:
-    """What scoring reads, for all days at once; each day and each post looks only at what was known by then."""
-
-    planned: pl.DataFrame
-    requests: pl.DataFrame
-    past: pl.DataFrame
-    features: FeatureFrames
-
-
-def _predictions_of_day(day: date, model: tuple[date, Artefact] | None, known: _Known) -> pl.DataFrame:
-    """The posts that were written by the day's end and scheduled for later, scored."""
-    end = Window.of_days(day, day).end_at
-    waiting = known.planned.filter(pl.col("created_at") < end, pl.col("scheduled_at") >= end)
-    if model is None or waiting.is_empty():
-        return pl.DataFrame(schema=PREDICTIONS_SCHEMA)
-    week, artefact = model
-    asked = known.requests.join(waiting.select("post_id"), on="post_id", how="semi", maintain_order="left")
-    return (
-        scoring.score(artefact, with_features(asked, known.features), known.past)
-        .join(waiting.select("post_id", "planned_at"), on="post_id", how="left", maintain_order="left")
-        .with_columns(pl.lit(week).alias("model_week"), pl.lit(day).alias(DAY))
-        .select(PREDICTIONS_SCHEMA.names())
-    )
-
-
-def _posts_and_outcomes(installation: Installation) -> tuple[pl.DataFrame, pl.DataFrame]:
-    url = installation.warehouse_url
-    posts = read_table(url, DIMENSIONS, "dim_post", POSTS, where="is_known")
-    return posts, read_table(url, FACTS, "fact_posts", OUTCOMES)
-
-
-def _stored(installation: Installation, views: Iterable[FeatureView]) -> FeatureFrames:
-    return {view: stored_rows(installation.lake, view) for view in views}
-
-
-def _training_metadata(training: Training) -> dict[str, Any]:
-    model, evaluation = training.artefact, training.evaluation
-    ours = evaluation.metrics["model"]
-    return {
-        "model_version": model.version,
-        "rows_trained": model.card["shipped"]["rows"],
-        "rows_evaluated": model.card["evaluated"]["rows_later"],
-        "mae_log": ours["mae"],
-        "spearman": ours["spearman"],
-        "metrics": table(evaluation.metrics_table()),
-        "error_by_platform": table(plots.platform_errors(evaluation)),
-        "feature_gain": table(plots.feature_gains(model).head(plots.GAINS_SHOWN)),
-        "plot_predicted_against_actual": _picture(
-            plots.predicted_against_actual(evaluation), "predicted against actual"
-        ),
-        "plot_error_by_platform": _picture(plots.error_by_platform(evaluation), "error by platform"),
-        "plot_feature_gain": _picture(plots.feature_gain(model), "feature gain"),
-    }
-
-
-def _picture(figure: "Figure", words: str) -> dg.MarkdownMetadataValue:
-    return dg.MetadataValue.md(markdown(figure, words))
+def _compared(decision: promotion.Decision) -> dict[str, Any]:
+    if decision.comparison is None:
+        return {}
+    return {"comparison": {name: value for name, value in vars(decision.comparison).items() if value is not None}}

@@ -85,7 +85,16 @@ def is_of_version(data_version: str, code_version: str) -> bool:
 
 def looking_back(days: int) -> dg.TimeWindowPartitionMapping:
     """A day that is made of its own day and so many before it."""
+    return _mapping(-days, 0)
+
+
+def earlier_by(partitions: int) -> dg.TimeWindowPartitionMapping:
+    """A partition that is made of the one so many partitions before it, or of the week in which that day is."""
+    return _mapping(-partitions, -partitions)
+
+
+def _mapping(start: int, end: int) -> dg.TimeWindowPartitionMapping:
     with warnings.catch_warnings():
         # The parameter is marked beta; the versions are pinned.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        return dg.TimeWindowPartitionMapping(start_offset=-days, allow_nonexistent_upstream_partitions=True)
+        return dg.TimeWindowPartitionMapping(start, end, allow_nonexistent_upstream_partitions=True)

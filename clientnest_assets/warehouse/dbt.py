@@ -79,6 +79,8 @@ class Built:
     """What failed and why: models, and tests of severity error."""
     unsound: set[str]
     """Models that failed, or that a failed test is about."""
+    waiting: dict[str, list[str]]
+    """Tests that did not run, because they also read these models, which are not built yet."""
 
     @property
     def sound(self) -> list[str]:
@@ -127,7 +129,8 @@ def prepared_manifest(home: Path) -> Path:
 def build(home: Path, warehouse_url: str, nodes: Iterable[str], window: Window | None = None) -> Built:
     """Builds models and seeds and runs data tests, each in its place: those named and no other.
 
-    A model that fails is told in `failures`; so is each of the tests that could not run.
+    A model that fails is told in `failures`; so is each of the tests that could not run. A test that also reads a model
+    which is neither among those named nor in the warehouse says nothing about data: it waits until that one is built.
 
     Args:
         home: artefacts and logs go below it.
@@ -143,7 +146,12 @@ def build(home: Path, warehouse_url: str, nodes: Iterable[str], window: Window |
     wanted = sorted(nodes)
     if unknown := [node for node in wanted if node not in manifest.nodes]:
         raise DbtError(f"the dbt project in {DBT_PROJECT} has no {', '.join(unknown)}. Load the definitions anew.")
-    arguments = ["build", *_selection(manifest, set(wanted))]
+    waiting = _waiting_tests(manifest, set(wanted), warehouse_url)
+    ready = set(wanted).difference(waiting)
+    if not ready:
+        # To select nothing is to select all.
+        return Built({}, {}, [], set(), waiting)
+    arguments = ["build", *_selection(manifest, ready)]
     if window:
         # Not as --vars: after a change of those dbt parses the whole project anew.
         environment |= dict(zip(WINDOW_VARIABLES, (str(window.start), str(window.end)), strict=True))
@@ -174,7 +182,36 @@ def build(home: Path, warehouse_url: str, nodes: Iterable[str], window: Window |
         },
         failures=[f"{each.node.name}: {each.message or each.status}" for each in failed],
         unsound={name for each in failed for name in _about(each.node)},
+        waiting=waiting,
     )
+
+
+def _waiting_tests(manifest: Manifest, wanted: set[str], warehouse_url: str) -> dict[str, list[str]]:
+    """The tests that read what is neither among the nodes wanted nor in the warehouse, and that.
+
+    dbt's own ways to choose tests go by the graph alone: `cautious` leaves out what reads a model of last week's build,
+    and `buildable` takes what reads a model upstream that was never built.
+    """
+    import psycopg
+
+    tests = [manifest.nodes[name] for name in sorted(wanted) if name.startswith("test.")]
+    others = sorted({name for test in tests for name in test.depends_on_nodes} - wanted)
+    if not others:
+        return {}
+    with psycopg.connect(warehouse_url) as connection:
+        there = set(
+            connection.execute(
+                "select nspname, relname from pg_class inner join pg_namespace on pg_namespace.oid = relnamespace"
+            ).fetchall()
+        )
+    missing = {}
+    for name in others:
+        node = manifest.nodes.get(name) or manifest.sources.get(name)
+        # What has no relation, such as an ephemeral model, is part of the query that reads it.
+        if node and node.relation_name and (node.schema, node.identifier) not in there:
+            missing[name] = f"{node.schema}.{node.identifier}"
+    found = {test.unique_id: [missing[name] for name in test.depends_on_nodes if name in missing] for test in tests}
+    return {test: relations for test, relations in found.items() if relations}
 
 
 def _selection(manifest: Manifest, wanted: set[str]) -> list[str]:

@@ -32,8 +32,47 @@ def doubtful() -> dg.MaterializeResult:
     return dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=False, check_name="sure")])
 
 
+@dg.asset(
+    key=key("unfit"), group_name="layer", check_specs=[dg.AssetCheckSpec("fit", asset=key("unfit"), blocking=True)]
+)
+def unfit() -> dg.MaterializeResult:
+    return dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=False, check_name="fit")])
+
+
 @dg.asset(key=key("later"), group_name="layer", deps=[key("good")])
 def later() -> None: ...
+
+
+@dg.asset(key=key("below"), group_name="layer", deps=[key("bad")])
+def below() -> None: ...
+
+
+@dg.asset(key=key("far_below"), group_name="layer", deps=[key("below"), key("good")])
+def far_below() -> None: ...
+
+
+@dg.asset(key=key("below_unfit"), group_name="layer", deps=[key("unfit")])
+def below_unfit() -> None: ...
+
+
+WEEKS = dg.WeeklyPartitionsDefinition("2026-10-05", end_date="2026-10-19", day_offset=1)
+DAYS = dg.DailyPartitionsDefinition("2026-10-05", end_date="2026-10-19")
+
+
+@dg.asset(
+    key=key("weekly"),
+    group_name="layer",
+    partitions_def=WEEKS,
+    check_specs=[dg.AssetCheckSpec("fit", asset=key("weekly"), blocking=True)],
+)
+def weekly(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    return dg.MaterializeResult(
+        check_results=[dg.AssetCheckResult(passed=context.partition_key != "2026-10-05", check_name="fit")]
+    )
+
+
+@dg.asset(key=key("daily"), group_name="layer", partitions_def=DAYS, deps=[key("weekly")])
+def daily() -> None: ...
 
 
 class Session:
@@ -43,7 +82,8 @@ class Session:
         (home / "logs").mkdir(parents=True)
         self.installation = Installation(Settings(environment=Environment.TEST, home=home))
         self.instance = dg.DagsterInstance.ephemeral()
-        self.definitions = dg.Definitions(assets=[good, bad, doubtful, later], executor=dg.in_process_executor)
+        assets = [good, bad, doubtful, unfit, later, below, far_below, below_unfit, weekly, daily]
+        self.definitions = dg.Definitions(assets=assets, executor=dg.in_process_executor)
 
 
 @pytest.fixture
@@ -55,13 +95,41 @@ def run(stage, *names):
     return PlannedRun(stage, tuple(key(name) for name in names), ())
 
 
-def test_a_failure_lets_its_own_stage_end_and_no_later_one_begin(session):
-    done = execute(session, [run(0, "bad"), run(0, "good"), run(1, "later")], command="test")
+def made(session):
+    names = ("good", "bad", "unfit", "later", "below", "far_below", "below_unfit")
+    return {name for name in names if session.instance.get_latest_materialization_event(key(name))}
 
-    assert [(each.run.assets[0].path[-1], each.succeeded) for each in done] == [("bad", False), ("good", True)]
+
+def test_a_failure_holds_what_hangs_on_it_and_nothing_else(session):
+    runs = [run(0, "bad"), run(0, "good"), run(1, "later", "below"), run(2, "far_below")]
+
+    done = execute(session, runs, command="test")
+
+    assert [(each.run.assets[0].path[-1], each.succeeded) for each in done] == [
+        ("bad", False),
+        ("good", True),
+        ("later", True),
+    ]
     assert done[0].failures == ("layer__bad: ValueError: the column is missing",)
-    assert session.instance.get_latest_materialization_event(key("good"))
-    assert session.instance.get_latest_materialization_event(key("later")) is None
+    assert made(session) == {"good", "later"}
+
+
+def test_a_blocking_check_holds_what_hangs_on_its_asset(session):
+    done = execute(session, [run(0, "unfit", "good"), run(1, "below_unfit", "later")], command="test")
+
+    assert [each.succeeded for each in done] == [False, True]
+    assert made(session) == {"good", "unfit", "later"}
+
+
+def test_a_week_that_failed_holds_no_days_back(session):
+    weeks = [PlannedRun(0, (key("weekly"),), (week,)) for week in ("2026-10-05", "2026-10-12")]
+    done = execute(session, [*weeks, PlannedRun(1, (key("daily"),), ("2026-10-18",))], command="test")
+
+    assert [(each.run.assets[0].path[-1], each.succeeded) for each in done] == [
+        ("weekly", False),
+        ("weekly", True),
+        ("daily", True),
+    ]
 
 
 def test_a_check_that_does_not_pass_is_told(session):

@@ -17,6 +17,7 @@ from clientnest_assets.installation import Installation
 from clientnest_assets.lake.files import Storage
 
 COMMAND = Path(sys.executable).parent / "clientnest"
+REBUILT = " or ".join(f"group:{each}" for each in ("raw", "rollups", "warehouse", "features", "experiments"))
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def company(small_company, object_store, tmp_path_factory):
     settings = copied.installation.settings.model_copy(update={"lake_url": "s3://clientnest/company"})
     with patch.dict(os.environ, object_store.options):
         built = replace(copied, installation=Installation(settings))
-        assert built.backfill(select="group:raw or group:rollups or group:warehouse or group:features", only="all")
+        assert built.backfill(select=REBUILT, only="all")
         yield built
 
 

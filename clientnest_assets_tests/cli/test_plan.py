@@ -124,6 +124,22 @@ def test_weekly_assets_and_what_hangs_on_them_are_made_when_they_are_asked_for(w
     assert told(runs) == [("model", day(0), day(0)), ("model", day(7), day(7))]
 
 
+def test_days_are_made_again_when_a_week_that_was_over_before_them_is(warehouse):
+    warehouse.backfill(window(0, 22), "missing", "model", "score")
+    assert warehouse.plan(window(0, 22), "missing", "model", "score") == []
+
+    (second,) = [run for run in warehouse.plan(window(0, 22), "all", "model") if run.keys == (day(7),)]
+    assert warehouse.run(second).success
+    assert told(warehouse.plan(window(0, 22), "missing", "model", "score")) == [("score", day(14), day(22))]
+
+    # Within one plan too: the days after the week that is planned, and none before.
+    assert told(warehouse.plan(window(7, 22), "all", "model", "score"))[-1] == ("score", day(7), day(22))
+    warehouse.backfill(window(0, 22), "missing", "score")
+    (third,) = [run for run in warehouse.plan(window(0, 22), "all", "model") if run.keys == (day(14),)]
+    assert warehouse.run(third).success
+    assert told(warehouse.plan(window(0, 22), "missing", "model", "score")) == [("score", day(21), day(22))]
+
+
 def test_after_a_backfill_nothing_is_missing(warehouse):
     warehouse.backfill(window(0, 5))
 

@@ -99,6 +99,7 @@ def test_status_tells_rows_and_places_as_json(clientnest, small_company):
         "api",
         "docs",
         "features",
+        "models",
         "events",
     }
     assert found["days"]["first"] == str(small_company.installation.calendar.first_day)

@@ -64,8 +64,8 @@ def test_a_rebuild_killed_half_way_and_given_again_ends_in_the_same_warehouse_wi
     assert company.warehouse("select amount from marts.budget") == [(1,)]
     company.warehouse("drop table marts.budget")
     assert company.state() == before
-    # Features are of the lake, and are older now than the facts they are made of.
-    assert {key.path[0] for run in company.plan() for key in run.assets} == {"features", "online"}
+    # Features and effects are of the lake, and are older now than the facts and marts they are made of.
+    assert {key.path[0] for run in company.plan() for key in run.assets} == {"experiments", "features", "online"}
     assert not (company.installation.home / MARK).exists()
 
 

@@ -212,6 +212,20 @@ def test_a_warning_is_seen_and_stops_nothing(warehouse):
     assert warehouse.run("late").success
 
 
+def test_a_test_that_also_reads_a_model_that_was_never_built_waits_until_it_is(warehouse):
+    assert warehouse.run("fact_likes", days=days(2, 3)).success
+
+    alone = warehouse.run("late")
+
+    assert alone.success
+    assert made(alone) == ["late"]
+    assert alone.get_asset_check_evaluations() == []
+    assert warehouse.run("names", "stg_likes", "good").success
+    # There, though not built along.
+    (found,) = warehouse.run("late").get_asset_check_evaluations()
+    assert (found.check_name, found.passed) == ("sums", True)
+
+
 def test_a_run_of_one_day_tells_its_failure_for_the_day_as_for_the_window(warehouse):
     assert not warehouse.run("fact_likes", days=days(1, 1)).success
 
