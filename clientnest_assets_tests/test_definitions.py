@@ -69,6 +69,18 @@ def test_every_asset_has_a_group_an_owner_and_a_description(definitions):
         assert node.description, key
 
 
+def test_assets_of_models_lead_to_their_pages_where_people_reach_them(installation):
+    installation = Installation(installation.settings.model_copy(update={"web_url": "https://analytics.example/"}))
+    graph = build_definitions(installation).resolve_asset_graph()
+    told = {key.to_user_string(): graph.get(key).metadata for key in graph.materializable_asset_keys}
+    pages = {key: each["pages"].url for key, each in told.items() if "pages" in each}
+    assert pages["models/engagement_lean"] == "https://analytics.example/models/engagement_lean"
+    assert pages["models/churn_promotion"] == "https://analytics.example/models/churn"
+    assert pages["predictions/churn"] == pages["performance/churn"] == pages["models/churn"]
+    assert pages["tuning/churn"] == "https://analytics.example/models/churn/tuning"
+    assert {key.split("/")[0] for key in pages} == {"models", "predictions", "performance", "tuning"}
+
+
 def test_lineage_runs_unbroken_from_every_raw_table_to_the_marts_and_the_predictions(definitions):
     graph = definitions.resolve_asset_graph()
     raw = {key for key in graph.materializable_asset_keys if key.path[0] == "raw"}

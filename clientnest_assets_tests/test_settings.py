@@ -44,6 +44,14 @@ def test_production_takes_its_addresses(monkeypatch):
     assert "k" * 32 not in repr(settings)
 
 
+def test_the_address_of_the_pages_can_be_said_and_has_to_be_one_of_the_web(monkeypatch):
+    assert Settings.load().web_url == "http://127.0.0.1:8000"
+    monkeypatch.setenv("CLIENTNEST_WEB_URL", "https://analytics.example.com/")
+    assert Settings.load().web_url == "https://analytics.example.com/"
+    (problem,) = refusal(monkeypatch, {"CLIENTNEST_WEB_URL": "analytics.example.com"})
+    assert "CLIENTNEST_WEB_URL must begin with http:// or https://" in problem
+
+
 def test_a_test_environment_runs_in_the_folder_it_names(monkeypatch, tmp_path):
     monkeypatch.setenv("CLIENTNEST_ENVIRONMENT", "test")
     monkeypatch.setenv("CLIENTNEST_HOME", str(tmp_path))
