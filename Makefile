@@ -24,7 +24,7 @@ $(INSTALLED): pyproject.toml setup.py constraints.txt
 	@$(BIN)/uv pip install --python $(BIN)/python --quiet --compile-bytecode --constraint constraints.txt --editable '.[dev]'
 	@touch $(INSTALLED)
 
-demo: $(INSTALLED) ## Simulate a company, build every layer, train a model, and serve it all (DEMO="--users 300 --days 60")
+demo: $(INSTALLED) ## Simulate a company, build every layer, train the models, and serve it all (DEMO="--users 300 --days 60")
 	@$(BIN)/clientnest demo $(DEMO)
 
 up: $(INSTALLED) ## Run all services on what is there (UP="--schedules")
