@@ -103,8 +103,15 @@ def _no_installation_from_outside() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _environment_before_the_module(_no_installation_from_outside: None) -> Iterator[None]:
+    """What is built once for a module runs commands too."""
+    with patch.dict(os.environ):
+        yield
+
+
 @pytest.fixture(autouse=True)
-def _environment_as_before(_no_installation_from_outside: None) -> Iterator[None]:
+def _environment_as_before(_environment_before_the_module: None) -> Iterator[None]:
     """Commands set variables for their children; none is left behind."""
     with patch.dict(os.environ):
         yield
