@@ -15,6 +15,8 @@ from clientnest_assets.models.model import Finding
 
 CONFIDENCE: Final = 0.9
 """To both sides: of models without skill one in twenty gets beyond the rule by more than chance."""
+FEW: Final = 10
+"""Of fewer entities it cannot be told how entities differ: the model is for just these, and what differs is days."""
 
 
 def has_skill(
@@ -25,7 +27,7 @@ def has_skill(
     The rule is the plainest there is, the one that a model without skill could at best be as good as. Examples of one
     entity go wrong together, and so do those of one day: chance is the greater of the two that allow for it (K.-Y. Liang
     and S. L. Zeger, "Longitudinal data analysis using generalized linear models", Biometrika 73 (1986), for a mean of
-    differences on the same examples). One entity on one day is no evidence.
+    differences on the same examples). Of fewer than FEW entities days alone tell; of one day nothing does.
 
     Args:
         evaluated: later examples, with `as_of`.
@@ -41,7 +43,8 @@ def has_skill(
     if compared.height:
         gains = compared["gain"].to_numpy()
         gain = float(gains.mean())
-        found = [clustered_half(gains, compared[name], CONFIDENCE) for name in ("entity", "day")]
+        together = ("day",) if compared["entity"].n_unique() < FEW else ("entity", "day")
+        found = [clustered_half(gains, compared[name], CONFIDENCE) for name in together]
         chance = max((each for each in found if each is not None), default=None)
     told = (
         "nothing tells how much of that could be chance"

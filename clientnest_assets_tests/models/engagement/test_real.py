@@ -77,3 +77,4 @@ def test_presidential_tweets_are_predicted_better_than_published_results(tmp_pat
     assert trained.evaluated.height > 1200
     assert trained.metrics[MODEL]["mae"] < 0.428
     assert trained.metrics[MODEL]["spearman"] > 0.69
+    assert all(each.passed for each in trained.findings), [each.words for each in trained.findings]
